@@ -1,0 +1,26 @@
+#include "controlplane/core/node_state.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace paddock {
+
+void SetNodeState(const Settings& settings, Node* node) {
+  const std::string silence =
+      absl::StrCat("No heartbeat for ",
+                   absl::FormatDuration(absl::Trunc(node->silent_for, absl::Seconds(1))), ".");
+  if (node->silent_for > settings.lost_after) {
+    node->state = NodeState::kLost;
+    node->state_reason = silence;
+  } else if (node->silent_for > settings.not_ready_after) {
+    node->state = NodeState::kNotReady;
+    node->state_reason = silence;
+  } else {
+    node->state = NodeState::kReady;
+    node->state_reason = !node->not_schedulable_reason.empty() ? node->not_schedulable_reason
+                         : node->draining                      ? "It is being drained."
+                         : node->cordoned                      ? "It is cordoned."
+                                                               : "";
+  }
+}
+
+}  // namespace paddock

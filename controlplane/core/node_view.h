@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "controlplane/core/node_store.h"
+#include "controlplane/core/resources.h"
+
+namespace paddock {
+
+// The fleet as it was a moment ago, for choosing nodes. The view may be stale; the transaction that
+// charges a node can't be. Thread-safe.
+class NodeView {
+ public:
+  using Nodes = std::shared_ptr<const std::vector<Node>>;
+
+  // The arguments must outlive this.
+  NodeView(NodeStore* store, Clock* clock) : store_(store), clock_(clock) {}
+
+  // What is known; never null. Doesn't block.
+  Nodes Get() const;
+
+  // Reads the fleet unless that was done within `age`; callers at once share one read.
+  absl::Status RefreshIfOlder(absl::Duration age);
+
+ private:
+  NodeStore* const store_;
+  Clock* const clock_;
+  bool NotRefreshing() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !refreshing_; }
+
+  mutable absl::Mutex mutex_;
+  bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status last_refresh_ ABSL_GUARDED_BY(mutex_);
+  Nodes nodes_ ABSL_GUARDED_BY(mutex_) = std::make_shared<const std::vector<Node>>();
+  absl::Duration read_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+};
+
+}  // namespace paddock

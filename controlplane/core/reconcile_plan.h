@@ -1,0 +1,41 @@
+// What the reconciler decides, from a snapshot and the time. Pure.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "controlplane/core/fleet_store.h"
+#include "controlplane/core/resources.h"
+#include "controlplane/core/settings.h"
+
+namespace paddock {
+
+// RESCHEDULE sessions of one draining node that are on the move at once.
+inline constexpr int kMaxMoving = 10;
+
+// The queue in order: a session that fits nowhere holds back those of its shape behind it. Nodes'
+// `used` grows with each planned placement, so the plan as a whole fits. Sessions without a place
+// are in the plan only when what they say about it has to change.
+std::vector<SessionStore::Move> PlanQueue(const std::vector<QueuedSession>& queue,
+                                          std::vector<Node> nodes, bool images_can_be_pulled,
+                                          uint64_t seed);
+
+// A draining node: RESCHEDULE sessions leave, a few at a time; KEEP ones end at the deadline.
+std::vector<SessionTransition> PlanDrain(const Node& node,
+                                         const std::vector<RunningSession>& sessions,
+                                         absl::Time now);
+
+// A session that stays in a phase beyond its bound ends, with the reason.
+SessionTransition PlanStuck(const StuckSession& session);
+
+// How long a session may stay in a phase; InfiniteDuration: without bound.
+absl::Duration BoundOf(SessionPhase phase, const Settings& settings);
+
+// A lost node: its RESCHEDULE sessions go elsewhere, if its counter still is `counter`.
+std::vector<SessionStore::Move> PlanLost(const NodeId& lost, int64_t counter,
+                                         const std::vector<RunningSession>& sessions,
+                                         std::vector<Node> nodes, bool images_can_be_pulled,
+                                         uint64_t seed);
+
+}  // namespace paddock

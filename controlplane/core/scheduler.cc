@@ -1,0 +1,140 @@
+#include "controlplane/core/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "controlplane/core/idempotency.h"
+
+namespace paddock {
+namespace {
+
+constexpr size_t kEnough = 32;
+constexpr size_t kMaxCandidates = 5;
+// More than the spread between an empty and a full node.
+constexpr double kImageBonus = 2.0;
+
+double Share(int64_t used, int64_t request, int64_t capacity) {
+  return static_cast<double>(used + request) / static_cast<double>(std::max<int64_t>(capacity, 1));
+}
+
+template <typename T>
+bool Contains(const std::vector<T>& values, const T& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+bool HasLabels(const Node& node, const std::map<std::string, std::string>& labels) {
+  return std::all_of(labels.begin(), labels.end(), [&](const auto& label) {
+    auto it = node.labels.find(label.first);
+    return it != node.labels.end() && it->second == label.second;
+  });
+}
+
+bool HasRoom(const Node& node, const ComputeRequests& requests) {
+  return node.used.cpu_millis + requests.cpu_millis <= node.capacity.cpu_millis &&
+         node.used.memory_bytes + requests.memory_bytes <= node.capacity.memory_bytes &&
+         node.used.disk_bytes + requests.disk_bytes <= node.capacity.disk_bytes &&
+         node.used.sessions < node.capacity.sessions;
+}
+
+absl::string_view Describe(Unfit unfit) {
+  switch (unfit) {
+    case Unfit::kNone:
+      return "fit";
+    case Unfit::kNotReady:
+      return "don't answer";
+    case Unfit::kCordoned:
+      return "are cordoned";
+    case Unfit::kNotSchedulable:
+      return "take no work";
+    case Unfit::kLabels:
+      return "lack the labels";
+    case Unfit::kRuntime:
+      return "lack the runtime class";
+    case Unfit::kImage:
+      return "lack the image";
+    case Unfit::kRoom:
+      return "have no room";
+  }
+  return "";
+}
+
+SchedulingResult Explain(const std::map<Unfit, int>& counts, size_t nodes) {
+  SchedulingResult result;
+  if (nodes == 0) {
+    result.reason = "NO_NODES";
+    result.message = "No node has registered.";
+    return result;
+  }
+  bool may_change = false;
+  std::vector<std::string> parts;
+  for (const auto& [unfit, count] : counts) {
+    may_change = may_change || (unfit != Unfit::kLabels && unfit != Unfit::kRuntime);
+    parts.push_back(absl::StrCat(count, " ", Describe(unfit)));
+  }
+  result.reason = may_change ? "NO_ROOM" : "NO_MATCHING_NODE";
+  result.message = absl::StrCat("Of ", nodes, " nodes ", absl::StrJoin(parts, ", "), ".");
+  return result;
+}
+
+}  // namespace
+
+Unfit CheckFit(const Node& node, const PlacementNeeds& needs) {
+  if (!HasLabels(node, needs.node_labels)) return Unfit::kLabels;
+  if (!needs.runtime_class.empty() && !Contains(node.runtime_classes, needs.runtime_class)) {
+    return Unfit::kRuntime;
+  }
+  if (node.state != NodeState::kReady) return Unfit::kNotReady;
+  if (node.cordoned) return Unfit::kCordoned;
+  if (!node.not_schedulable_reason.empty()) return Unfit::kNotSchedulable;
+  if (!needs.image_digest.empty() && !needs.image_can_be_pulled &&
+      !Contains(node.images, needs.image_digest)) {
+    return Unfit::kImage;
+  }
+  return HasRoom(node, needs.requests) ? Unfit::kNone : Unfit::kRoom;
+}
+
+double ScoreNode(const Node& node, const PlacementNeeds& needs) {
+  const double fullest = std::max(
+      {Share(node.used.cpu_millis, needs.requests.cpu_millis, node.capacity.cpu_millis),
+       Share(node.used.memory_bytes, needs.requests.memory_bytes, node.capacity.memory_bytes),
+       Share(node.used.disk_bytes, needs.requests.disk_bytes, node.capacity.disk_bytes),
+       Share(node.used.sessions, 1, node.capacity.sessions)});
+  const bool has_image = needs.image_digest.empty() || Contains(node.images, needs.image_digest);
+  return (has_image ? kImageBonus : 0.0) + 1.0 - fullest;
+}
+
+SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,
+                          uint64_t seed) {
+  std::vector<std::pair<double, const Node*>> fitting;
+  std::map<Unfit, int> unfit;
+  for (size_t i = 0; i < nodes.size() && fitting.size() < kEnough; ++i) {
+    const Node& node = nodes[(seed + i) % nodes.size()];
+    const Unfit why = CheckFit(node, needs);
+    if (why == Unfit::kNone) {
+      fitting.emplace_back(ScoreNode(node, needs), &node);
+    } else {
+      ++unfit[why];
+    }
+  }
+  if (fitting.empty()) return Explain(unfit, nodes.size());
+  const size_t count = std::min(kMaxCandidates, fitting.size());
+  std::partial_sort(fitting.begin(), fitting.begin() + count, fitting.end(),
+                    [](const auto& a, const auto& b) { return a.first > b.first; });
+  SchedulingResult result;
+  for (size_t i = 0; i < count; ++i) result.candidates.push_back(fitting[i].second->id);
+  return result;
+}
+
+std::string ShapeOf(const PlacementNeeds& needs) {
+  std::string text =
+      absl::StrCat(needs.requests.cpu_millis, "/", needs.requests.memory_bytes, "/",
+                   needs.requests.disk_bytes, "/", needs.runtime_class, "/", needs.image_digest);
+  for (const auto& [key, value] : needs.node_labels) {
+    absl::StrAppend(&text, "/", key.size(), ":", key, "=", value.size(), ":", value);
+  }
+  return Sha256Hex(text).substr(0, 16);
+}
+
+}  // namespace paddock

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "controlplane/core/resources.h"
+
+namespace paddock {
+
+// What a session needs of its node.
+struct PlacementNeeds {
+  ComputeRequests requests;
+  std::string runtime_class;
+  std::map<std::string, std::string> node_labels;
+  std::string image_digest;  // Empty: the base image, which every node has.
+  // The image may be fetched by a node that lacks it.
+  bool image_can_be_pulled = false;
+};
+
+struct SchedulingResult {
+  // The best first; empty when no node will do.
+  std::vector<NodeId> candidates;
+  // Why there is none: NO_NODES, NO_MATCHING_NODE (waiting won't help) or NO_ROOM, with a message.
+  std::string reason;
+  std::string message;
+};
+
+// Why a node can't take a session; kNone: it can.
+enum class Unfit { kNone, kNotReady, kCordoned, kNotSchedulable, kLabels, kRuntime, kImage, kRoom };
+
+// The filter.
+Unfit CheckFit(const Node& node, const PlacementNeeds& needs);
+
+// The score of a node that fits: higher is better. Prefers nodes that have the image, then those
+// with most room left in their scarcest resource.
+double ScoreNode(const Node& node, const PlacementNeeds& needs);
+
+// Filter, then score. Looks at nodes from a place given by `seed` on until it has found enough that
+// fit, so the cost doesn't grow with the fleet and replicas don't all choose the same. Pure.
+SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,
+                          uint64_t seed);
+
+// Sessions of one shape have the same needs, so that they can wait in one queue.
+std::string ShapeOf(const PlacementNeeds& needs);
+
+}  // namespace paddock

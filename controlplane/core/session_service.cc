@@ -1,0 +1,261 @@
+#include "controlplane/core/session_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/errors.h"
+#include "common/status_macros.h"
+#include "controlplane/core/agent_rules.h"
+#include "controlplane/core/create_session_rules.h"
+#include "controlplane/core/page_budget.h"
+#include "controlplane/core/resource_watch.h"
+
+namespace paddock {
+namespace {
+
+// How often a create reads its environment again when that changes meanwhile.
+constexpr int kCreateAttempts = 5;
+// A view that shows no room is read again unless it is this fresh.
+constexpr absl::Duration kFreshView = absl::Milliseconds(20);
+// An archive waits for the container's end for so long before it answers STOPPING.
+constexpr absl::Duration kArchiveWait = absl::Seconds(15);
+constexpr size_t kSessionOverhead = 1024;
+
+bool IsStarted(SessionPhase phase) {
+  return phase == SessionPhase::kRunning || phase == SessionPhase::kStopping ||
+         phase == SessionPhase::kTerminated;
+}
+
+NetworkPolicy PolicyOf(const EnvironmentConfig& config, const std::optional<Agent>& agent) {
+  NetworkPolicy policy;
+  const auto* cloud = std::get_if<CloudConfig>(&config);
+  const LimitedNetwork* limited =
+      cloud == nullptr ? nullptr : std::get_if<LimitedNetwork>(&cloud->networking);
+  if (limited == nullptr) return policy;
+  policy.limited = true;
+  policy.hosts = limited->allowed_hosts;
+  policy.allow_package_managers = limited->allow_package_managers;
+  return policy;
+}
+
+PlacementNeeds NeedsOf(const Session& session, const Settings& settings) {
+  return {session.compute.requests, session.compute.runtime_class, session.compute.node_labels,
+          session.image_digest, settings.images_can_be_pulled};
+}
+
+std::string ListScope(const Tenant& tenant, const SessionFilter& filter) {
+  std::string scope = absl::StrCat("sessions\n", tenant.organization, "\n", tenant.workspace, "\n");
+  if (filter.environment_id) absl::StrAppend(&scope, "e", filter.environment_id->value());
+  if (filter.agent_id) absl::StrAppend(&scope, "\na", filter.agent_id->value());
+  for (SessionPhase phase : filter.phases) absl::StrAppend(&scope, "\ns", SessionPhaseName(phase));
+  if (filter.created_after) {
+    absl::StrAppend(&scope, "\n>", absl::ToUnixMicros(*filter.created_after));
+  }
+  if (filter.created_before) {
+    absl::StrAppend(&scope, "\n<", absl::ToUnixMicros(*filter.created_before));
+  }
+  absl::StrAppend(&scope, "\n", filter.archived == Archived::kInclude,
+                  filter.order == ListOrder::kNewestFirst);
+  return scope;
+}
+
+size_t ApproximateSize(const Session& session) {
+  size_t size = kSessionOverhead + session.title.value_or("").size();
+  if (session.agent.has_value()) size += paddock::ApproximateSize(*session.agent);
+  for (const auto& [key, value] : session.metadata) size += key.size() + value.size() + 8;
+  if (const auto* cloud = std::get_if<CloudConfig>(&session.config)) {
+    if (const auto* limited = std::get_if<LimitedNetwork>(&cloud->networking)) {
+      for (const std::string& host : limited->allowed_hosts) size += host.size() + 4;
+    }
+    const Packages& packages = cloud->packages;
+    for (const auto* specs : {&packages.apt, &packages.cargo, &packages.gem, &packages.go,
+                              &packages.npm, &packages.pip}) {
+      for (const std::string& spec : *specs) size += spec.size() + 4;
+    }
+  }
+  return size;
+}
+
+}  // namespace
+
+SessionService::SessionService(const Deps& deps, const Settings& settings)
+    : deps_(deps),
+      settings_(settings),
+      seed_(static_cast<uint64_t>(absl::ToUnixNanos(deps.clock->Now()))) {}
+
+void SessionService::Create(const Tenant& tenant, CreateSessionRequest request,
+                            CreateCallback callback) {
+  const absl::Duration began = deps_.clock->Monotonic();
+  auto observed = [this, began, callback = std::move(callback)](absl::StatusOr<Session> session) {
+    deps_.metrics->ObserveStep("total", deps_.clock->Monotonic() - began);
+    deps_.metrics->CountCreate(session.ok() ? SessionPhaseName(session->state)
+                                            : absl::StatusCodeToString(session.status().code()));
+    callback(std::move(session));
+  };
+  absl::StatusOr<CreatedSession> created = Store(tenant, request);
+  if (!created.ok()) {
+    observed(created.status());
+    return;
+  }
+  const absl::Duration placed = deps_.clock->Monotonic();
+  deps_.metrics->ObserveStep("place", placed - began);
+  std::shared_ptr<PhaseWaiter> waiter =
+      MakeWaiter(std::move(created->session), IsStarted, std::move(observed));
+  waiter->Begin(request.wait.value_or(settings_.default_wait));
+  if (!created->run.has_value()) {
+    waiter->Watch();
+    return;
+  }
+  deps_.driver->Start(*created->run,
+                      [this, waiter, placed](const absl::StatusOr<TransitionResult>& result) {
+                        if (result.ok()) {
+                          deps_.metrics->ObserveStep("start", deps_.clock->Monotonic() - placed);
+                          waiter->Learn(*result);
+                        }
+                        // Nothing to wait for any more, or others will go on with it.
+                        waiter->Watch();
+                      });
+}
+
+absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,
+                                                     const CreateSessionRequest& request) {
+  PADDOCK_RETURN_IF_ERROR(ValidateCreateSession(request, settings_));
+  PADDOCK_ASSIGN_OR_RETURN(std::optional<Session> earlier,
+                           deps_.sessions->FindCreated(tenant, request.idempotency));
+  if (earlier.has_value()) {
+    CreatedSession replay;
+    replay.session = *std::move(earlier);
+    replay.replayed = true;
+    return replay;
+  }
+  absl::StatusOr<CreatedSession> created = errors::ConcurrentChange();
+  for (int i = 0; i < kCreateAttempts && absl::IsAborted(created.status()); ++i) {
+    PADDOCK_ASSIGN_OR_RETURN(const Environment environment,
+                             deps_.environments->Get(tenant, request.environment_id));
+    PADDOCK_RETURN_IF_ERROR(AdmitSession(environment, settings_));
+    PADDOCK_ASSIGN_OR_RETURN(NewSession session, Build(tenant, request, environment));
+    ChooseNodes(&session);
+    created = deps_.sessions->Create(session, request.idempotency);
+  }
+  return created;
+}
+
+absl::StatusOr<NewSession> SessionService::Build(const Tenant& tenant,
+                                                 const CreateSessionRequest& request,
+                                                 const Environment& environment) {
+  NewSession created;
+  Session& session = created.session;
+  session.created_at = deps_.clock->Now();
+  session.id = SessionId(NewId(kSessionPrefix, session.created_at));
+  session.tenant = tenant;
+  if (request.agent.has_value()) {
+    PADDOCK_ASSIGN_OR_RETURN(
+        session.agent, deps_.agents->Snapshot(tenant, request.agent->id, request.agent->version,
+                                              request.agent->overrides));
+  }
+  session.environment_id = environment.id;
+  session.title = request.title;
+  session.metadata = request.metadata;
+  session.config = environment.config;
+  session.image_digest = environment.image.digest;
+  session.compute = EffectiveCompute(request.compute, settings_);
+  session.on_node_loss = request.on_node_loss;
+  created.network = PolicyOf(session.config, session.agent);
+  created.environment_revision = environment.revision;
+  created.shape = ShapeOf(NeedsOf(session, settings_));
+  return created;
+}
+
+void SessionService::ChooseNodes(NewSession* session) {
+  const PlacementNeeds needs = NeedsOf(session->session, settings_);
+  SchedulingResult result = Schedule(*deps_.view->Get(), needs, seed_.fetch_add(7919));
+  if (result.candidates.empty() && deps_.view->RefreshIfOlder(kFreshView).ok()) {
+    result = Schedule(*deps_.view->Get(), needs, seed_.fetch_add(7919));
+  }
+  session->candidates = std::move(result.candidates);
+  // Also for candidates that turn out to be full.
+  session->pending_reason = result.reason.empty() ? "NO_ROOM" : result.reason;
+  session->pending_message =
+      result.message.empty() ? "Waits for a node with room." : result.message;
+}
+
+std::shared_ptr<PhaseWaiter> SessionService::MakeWaiter(Session session,
+                                                        PhaseWaiter::Predicate reached,
+                                                        CreateCallback callback) {
+  const PhaseWaiter::Deps deps = {deps_.sessions, deps_.hub, deps_.executor, deps_.timers};
+  return std::make_shared<PhaseWaiter>(deps, std::move(session), std::move(reached),
+                                       std::move(callback));
+}
+
+absl::StatusOr<Session> SessionService::Get(const Tenant& tenant, const SessionId& id) {
+  return deps_.sessions->Get(tenant, id);
+}
+
+absl::StatusOr<Page<Session>> SessionService::List(const Tenant& tenant,
+                                                   const ListSessionsRequest& request) {
+  const std::string scope = ListScope(tenant, request.filter);
+  PADDOCK_ASSIGN_OR_RETURN(const PageQuery query, ParsePageRequest(scope, request.page));
+  PADDOCK_ASSIGN_OR_RETURN(StorePage<Session> page,
+                           deps_.sessions->List(tenant, request.filter, query));
+  CutToBudget(&page, [](const Session& session) { return ApproximateSize(session); });
+  return MakePage(scope, std::move(page),
+                  [](const Session& session) { return session.id.value(); });
+}
+
+absl::StatusOr<Session> SessionService::Update(const Tenant& tenant, const SessionId& id,
+                                               const SessionPatch& patch) {
+  absl::StatusOr<Session> session = deps_.sessions->Mutate(
+      tenant, id, [&](const Session& stored, bool* changed) -> absl::StatusOr<Session> {
+        if (stored.archived_at.has_value()) return errors::SessionArchived(id.value());
+        PADDOCK_ASSIGN_OR_RETURN(Session next, ApplySessionPatch(stored, patch));
+        *changed = next.title != stored.title || next.metadata != stored.metadata;
+        return next;
+      });
+  if (session.ok()) deps_.hub->Notify(WatchKind::kSession, id.value());
+  return session;
+}
+
+void SessionService::Archive(const Tenant& tenant, const SessionId& id, CreateCallback callback) {
+  absl::StatusOr<SessionStore::Ended> ended = deps_.sessions->Archive(tenant, id);
+  if (!ended.ok()) {
+    callback(ended.status());
+    return;
+  }
+  deps_.hub->Notify(WatchKind::kSession, id.value());
+  std::shared_ptr<PhaseWaiter> waiter =
+      MakeWaiter(std::move(ended->session), IsFinal, std::move(callback));
+  waiter->Begin(kArchiveWait);
+  waiter->Watch();
+  if (ended->stop.has_value()) deps_.driver->Stop(*ended->stop, [](absl::Status) {});
+}
+
+absl::Status SessionService::Delete(const Tenant& tenant, const SessionId& id) {
+  PADDOCK_ASSIGN_OR_RETURN(std::optional<StopOrder> stop, deps_.sessions->Delete(tenant, id));
+  deps_.hub->Notify(WatchKind::kSession, id.value());
+  if (stop.has_value()) deps_.driver->Stop(*stop, [](absl::Status) {});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SessionLocation> SessionService::Locate(const Tenant& tenant, const SessionId& id) {
+  PADDOCK_ASSIGN_OR_RETURN(SessionLocation location, deps_.sessions->Locate(tenant, id));
+  if (location.phase != SessionPhase::kRunning) {
+    return errors::SessionNotRunning(id.value(), SessionPhaseName(location.phase), "");
+  }
+  if (!location.node_reachable) {
+    const absl::Duration silence = absl::Trunc(location.node_silent_for, absl::Seconds(1));
+    return errors::NodeUnreachable(
+        location.node.id.value(), absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
+  }
+  return location;
+}
+
+absl::StatusOr<std::unique_ptr<Subscription>> SessionService::Watch(
+    const Tenant& tenant, const SessionId& id, int64_t after_revision,
+    std::function<void(absl::StatusOr<Session>)> watcher) {
+  return WatchResource<Session>(
+      deps_.hub, WatchKind::kSession, id.value(), after_revision,
+      [store = deps_.sessions, tenant, id] { return store->Get(tenant, id); }, std::move(watcher));
+}
+
+}  // namespace paddock

@@ -1,0 +1,122 @@
+#include "controlplane/store/connection_pool.h"
+
+#include <poll.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/log.h"
+
+namespace paddock {
+namespace {
+
+// `url` with our client-side settings; those that it has itself win, as libpq takes the last one
+// only in the keyword form, hence ours go first there.
+std::string WithSettings(const PoolOptions& options) {
+  const int64_t seconds = absl::ToInt64Seconds(options.connect_timeout);
+  const int64_t user_timeout = absl::ToInt64Milliseconds(options.statement_timeout) * 2;
+  if (absl::StartsWith(options.url, "postgres://") ||
+      absl::StartsWith(options.url, "postgresql://")) {
+    return absl::StrCat(options.url, absl::StrContains(options.url, '?') ? "&" : "?",
+                        "connect_timeout=", seconds, "&tcp_user_timeout=", user_timeout,
+                        "&keepalives_idle=10&application_name=paddock&client_encoding=UTF8");
+  }
+  return absl::StrCat("connect_timeout=", seconds, " tcp_user_timeout=", user_timeout,
+                      " keepalives_idle=10 application_name=paddock client_encoding=UTF8 ",
+                      options.url);
+}
+
+std::string SessionSettings(const PoolOptions& options) {
+  return absl::StrCat(
+      "SET statement_timeout = ", absl::ToInt64Milliseconds(options.statement_timeout),
+      "; SET lock_timeout = ", absl::ToInt64Milliseconds(options.lock_timeout),
+      "; SET idle_in_transaction_session_timeout = ",
+      absl::ToInt64Milliseconds(options.statement_timeout),
+      "; SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET "
+      "default_transaction_isolation = 'read committed'; SET jit = off");
+}
+
+}  // namespace
+
+ConnectionPool::Lease::~Lease() {
+  if (connection_ == nullptr) return;
+  pool_->Return(healthy_ ? std::move(connection_) : nullptr);
+}
+
+void ConnectionPool::Lease::DiscardAll() {
+  Discard();
+  std::vector<std::unique_ptr<Connection>> idle;
+  absl::MutexLock lock(&pool_->mutex_);
+  idle.swap(pool_->idle_);
+}
+
+ConnectionPool::ConnectionPool(PoolOptions options) : options_(std::move(options)) {}
+
+absl::StatusOr<ConnectionPool::Lease> ConnectionPool::Acquire() {
+  std::unique_ptr<Connection> connection;
+  {
+    absl::MutexLock lock(&mutex_);
+    ++waiting_;
+    const bool free = mutex_.AwaitWithTimeout(absl::Condition(this, &ConnectionPool::HasRoom),
+                                              options_.acquire_timeout);
+    --waiting_;
+    if (!free) return errors::Overloaded("the database connections", absl::Seconds(1));
+    ++in_use_;
+    connection = TakeIdle();
+  }
+  if (connection != nullptr) return Lease(this, std::move(connection));
+  absl::StatusOr<std::unique_ptr<Connection>> opened = Open();
+  if (!opened.ok()) {
+    Return(nullptr);
+    return opened.status();
+  }
+  return Lease(this, *std::move(opened));
+}
+
+absl::StatusOr<std::unique_ptr<ConnectionPool::Connection>> ConnectionPool::Open() {
+  try {
+    auto connection = std::make_unique<Connection>();
+    connection->connection = std::make_unique<pqxx::connection>(WithSettings(options_));
+    // A connection that broke stays broken: a silent reconnect would lose the settings below.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    connection->connection->inhibit_reactivation(true);
+#pragma GCC diagnostic pop
+    pqxx::nontransaction(*connection->connection).exec(SessionSettings(options_));
+    return connection;
+  } catch (const std::exception& e) {
+    LogWarning("no connection to the database", {{"error", e.what()}});
+    return errors::DatabaseUnavailable();
+  }
+}
+
+// A server that went away has closed its end, which shows as something to read.
+std::unique_ptr<ConnectionPool::Connection> ConnectionPool::TakeIdle() {
+  while (!idle_.empty()) {
+    std::unique_ptr<Connection> connection = std::move(idle_.back());
+    idle_.pop_back();
+    pollfd socket = {connection->connection->sock(), POLLIN, 0};
+    if (poll(&socket, 1, 0) == 0) return connection;
+  }
+  return nullptr;
+}
+
+void ConnectionPool::Return(std::unique_ptr<Connection> connection) {
+  absl::MutexLock lock(&mutex_);
+  --in_use_;
+  if (connection != nullptr) idle_.push_back(std::move(connection));
+}
+
+int ConnectionPool::in_use() const {
+  absl::MutexLock lock(&mutex_);
+  return in_use_;
+}
+
+int ConnectionPool::waiting() const {
+  absl::MutexLock lock(&mutex_);
+  return waiting_;
+}
+
+}  // namespace paddock

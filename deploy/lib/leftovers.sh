@@ -1,0 +1,42 @@
+# shellcheck shell=bash
+# What a stopped quickstart could have left in the kernel. Needs common.sh, process.sh, slots.sh.
+
+# leftovers: one line each for whatever of this PADDOCK_HOME is still there; none when all is gone.
+leftovers() {
+  local i slot
+  left_processes
+  awk -v home="$PADDOCK_HOME/" 'index($5 "/", home) == 1 { print "mount " $5 }' /proc/self/mountinfo
+  losetup -l -n -O NAME,BACK-FILE 2>/dev/null |
+    awk -v home="$PADDOCK_HOME/" 'index($2, home) == 1 { print "loop device " $1 " of " $2 }'
+  for i in "$PADDOCK_HOME"/settings/slot-*; do
+    [[ -f $i ]] || continue
+    slot=$(<"$i")
+    # Another home may hold it by now.
+    [[ $(slot_holder "$slot") == "" || $(slot_holder "$slot") == "$PADDOCK_HOME"/* ]] || continue
+    left_of_slot "$slot"
+  done
+}
+
+nothing_is_left() { [[ -z $(leftovers) ]]; }
+
+# Processes that run our binaries or hold files of ours as executable, sandboxes' PID 1 included.
+left_processes() {
+  local link target
+  for link in /proc/[0-9]*/exe; do
+    target=$(readlink "$link" 2>/dev/null) || continue
+    target=${target% (deleted)}
+    if [[ $target == "$PADDOCK_HOME"/* ]]; then
+      link=${link#/proc/}
+      echo "process ${link%/exe} ($target)"
+    fi
+  done
+}
+
+left_of_slot() {
+  local slot=$1 directory
+  while IFS= read -r directory; do
+    [[ ! -d $directory ]] || echo "cgroup $directory"
+  done < <(awk -v subtree="/paddock/$slot" '$3 ~ /^cgroup2?$/ { print $2 subtree }' /proc/mounts)
+  nft list tables 2>/dev/null | awk -v table="paddock-$slot" '$3 == table { print "nftables " $0 }'
+  [[ ! -e /sys/class/net/pdk-$slot ]] || echo "link pdk-$slot"
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# What tests/run needs: the programs under test, grpcurl, the base image, a running system.
+# Needs common.sh, packages.sh, build.sh.
+
+# Builds with Debian's Go 1.19 as well as with today's.
+readonly GRPCURL_VERSION=v1.8.9
+# Unit tests of the libraries that need no gRPC: those that sanitizers watch in every run.
+# shellcheck disable=SC2034  # read by tests/run
+readonly PURE_TESTS=(common_test cp_core_test na_system_test na_init_test na_runtime_test
+  na_image_test na_net_test na_egress_test na_session_test)
+
+log_directory() { echo "$PADDOCK_BUILD/logs"; }
+
+# test_step LABEL COMMAND…: a step whose log lies in the build tree.
+test_step() {
+  local label=$1
+  shift
+  step "$label" "$(log_directory)/$(tr -cs 'A-Za-z0-9' '-' <<<"$label").log" "$@"
+}
+
+build_go() {
+  local go candidate
+  for candidate in go /usr/lib/go/bin/go /usr/lib/go-1.19/bin/go; do
+    if go=$(command -v "$candidate"); then
+      GOTOOLCHAIN=local GOFLAGS='' GOBIN=$1 timeout -k 5 600 "$go" install "$2"
+      return
+    fi
+  done
+  die "no Go compiler (package golang-go)"
+}
+
+# The grpcurl that tests call; made once per build tree.
+ensure_grpcurl() {
+  local directory=$PADDOCK_BUILD/tools/grpcurl-$GRPCURL_VERSION
+  if [[ ! -x $directory/grpcurl ]]; then
+    mkdir -p "$directory"
+    test_step "building grpcurl" build_go "$directory" \
+      "github.com/fullstorydev/grpcurl/cmd/grpcurl@$GRPCURL_VERSION"
+  fi
+  export PADDOCK_TEST_GRPCURL=$directory/grpcurl
+  export PATH=$directory:$PATH
+}
+
+# The base image is shared by privileged tests and quickstarts of one build tree.
+ensure_image() {
+  export PADDOCK_IMAGES=$PADDOCK_BUILD/images
+  "$PADDOCK_REPO/deploy/base-image/build" slim "$PADDOCK_IMAGES/slim.tar"
+  export PADDOCK_TEST_IMAGE=$PADDOCK_IMAGES/slim.tar
+}
+
+# run_ctest DIRECTORY JOBS CTEST_ARGUMENT…: its own output and summary on the terminal. No test
+# found is a failure.
+run_ctest() {
+  local directory=$1 jobs=$2
+  shift 2
+  ctest --test-dir "$directory" --output-on-failure --no-tests=error -j "$jobs" "$@" </dev/null
+}
+
+# sanitizer_tree NAME SANITIZERS [CMAKE_ARGUMENT…]: an extra tree, with clang, for the libraries that
+# need no gRPC.
+sanitizer_tree() {
+  local name=$1 sanitizers=$2
+  shift 2
+  configure_build "$PADDOCK_BUILD-$name" "$(log_directory)/configure-$name.log" \
+    -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_C_COMPILER=clang-14 \
+    -DCMAKE_CXX_COMPILER=clang++-14 "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -gline-tables-only" \
+    "-DPADDOCK_SANITIZE=$sanitizers" "$@"
+}
+
+# existing_targets DIRECTORY NAME…: those that the tree has.
+existing_targets() {
+  local directory=$1
+  shift
+  comm -12 <(printf '%s\n' "$@" | sort -u) \
+    <(ninja -C "$directory" -t targets all | sed -n 's/: phony$//p' | sort -u)
+}
+
+any_of() {
+  local IFS='|'
+  echo "^($*)\$"
+}

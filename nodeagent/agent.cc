@@ -1,0 +1,238 @@
+#include "nodeagent/agent.h"
+
+#include <grpcpp/create_channel.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "nodeagent/image/prepare_volumes.h"
+#include "nodeagent/image/store_factory.h"
+#include "nodeagent/init/socket_client.h"
+#include "nodeagent/net/namespace_pool_factory.h"
+#include "nodeagent/session/session_restorer.h"
+#include "nodeagent/system/boot_clock.h"
+#include "nodeagent/system/file.h"
+#include "nodeagent/system/machine.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+constexpr absl::Duration kSweepTimeout = absl::Seconds(60);
+constexpr absl::Duration kDrainPatience = absl::Seconds(2);
+constexpr int kLoopThreads = 2;
+constexpr int kExecWorkers = 8;
+
+}  // namespace
+
+absl::Status PrepareNodeVolumes(const AgentFlags& flags) {
+  PADDOCK_RETURN_IF_ERROR(MakeDirectories(flags.paths.volumes()));
+  if (!flags.volumes_device.empty()) {
+    return PrepareVolumesOnDevice(flags.volumes_device, flags.paths.volumes());
+  }
+  if (flags.volumes_file.empty()) return absl::OkStatus();
+  return PrepareVolumes(flags.volumes_file, flags.volumes_bytes, flags.paths.volumes());
+}
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Start(const AgentFlags& flags,
+                                                    std::function<void()> on_superseded) {
+  std::unique_ptr<Agent> agent(new Agent(flags));
+  PADDOCK_RETURN_IF_ERROR(agent->TakeNode());
+  PADDOCK_RETURN_IF_ERROR(agent->OpenStorage());
+  PADDOCK_RETURN_IF_ERROR(agent->OpenIsolation());
+  PADDOCK_RETURN_IF_ERROR(agent->OpenSessions());
+  PADDOCK_RETURN_IF_ERROR(agent->Serve());
+  PADDOCK_RETURN_IF_ERROR(agent->Join(std::move(on_superseded)));
+  return agent;
+}
+
+Agent::~Agent() {
+  // Nobody is told anything any more, then nobody asks, then what works on is put down.
+  if (manager_ != nullptr) manager_->SetChangeListener(nullptr);
+  control_plane_.reset();
+  if (server_ != nullptr) server_->Drain(kDrainPatience);
+  server_.reset();
+  housekeeper_.reset();
+  // Workers of the manager call the exec service, whose end needs the manager.
+  if (manager_ != nullptr) manager_->SetGoneListener(nullptr);
+  execs_.reset();
+}
+
+absl::Status Agent::TakeNode() {
+  PADDOCK_RETURN_IF_ERROR(MakeDirectories(flags_.paths.state(), 0711));
+  PADDOCK_ASSIGN_OR_RETURN(lock_, LockFile(absl::StrCat(flags_.paths.state(), "/agent.lock")));
+  if (absl::Status raised = RaiseOpenFileLimit(); !raised.ok()) {
+    LogWarning("can't raise the limit of open files", {{"error", raised.ToString()}});
+  }
+  PADDOCK_ASSIGN_OR_RETURN(
+      NodeIdentity node, NodeIdentity::LoadOrCreate(flags_.paths.NodeFile(), Clock::Real()->Now()));
+  node_id_ = node.node_id();
+  PADDOCK_ASSIGN_OR_RETURN(epoch_, node.NextEpoch(Clock::Real()->Now()));
+  PADDOCK_ASSIGN_OR_RETURN(boot_id_, BootId());
+  PADDOCK_ASSIGN_OR_RETURN(identity_, TlsIdentity::Load(flags_.tls));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenStorage() {
+  PADDOCK_RETURN_IF_ERROR(PrepareNodeVolumes(flags_));
+  PADDOCK_ASSIGN_OR_RETURN(volumes_, MakeVolumeStore(flags_.paths.volumes()));
+  PADDOCK_ASSIGN_OR_RETURN(layers_, MakeLayerStore(flags_.paths.volumes()));
+  PADDOCK_RETURN_IF_ERROR(layers_->Sweep());
+  if (flags_.base_image.empty()) {
+    LogWarning("no --base_image: sessions without an image of their own can't start");
+  } else if (absl::StartsWith(flags_.base_image, "sha256:")) {
+    base_image_ = flags_.base_image;
+  } else {
+    PADDOCK_ASSIGN_OR_RETURN(base_image_, layers_->Import(flags_.base_image));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenIsolation() {
+  PADDOCK_ASSIGN_OR_RETURN(cgroups_, MakeCgroupManager(flags_.cgroup));
+  PADDOCK_RETURN_IF_ERROR(cgroups_->Prepare(flags_.capacity));
+  OciRuntimeOptions runtime;
+  runtime.init_path = flags_.init_path;
+  runtime.session_dirs = {flags_.paths.state()};
+  PADDOCK_ASSIGN_OR_RETURN(runtimes_, MakeOciRuntimes(runtime, cgroups_.get()));
+  PADDOCK_ASSIGN_OR_RETURN(gateway_, GatewayProcess::Start(flags_.Gateway()));
+  PADDOCK_ASSIGN_OR_RETURN(NetworkPlan plan, NetworkPlan::Create(flags_.instance, flags_.subnet));
+  NamespacePoolOptions pool{plan, flags_.Gateway().RouterNetns()};
+  pool.uid_range_start = flags_.uid_base;
+  pool.slots = flags_.max_sessions;
+  pool.ready = flags_.ready_pairs;
+  PADDOCK_ASSIGN_OR_RETURN(pool_, CreateNamespacePool(pool));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenSessions() {
+  resources_.paths = &flags_.paths;
+  resources_.layers = layers_.get();
+  resources_.volumes = volumes_.get();
+  resources_.pool = pool_.get();
+  resources_.gateway = gateway_->client();
+  resources_.cgroups = cgroups_.get();
+  resources_.runtimes[""] = runtimes_.standard.get();
+  if (runtimes_.runsc != nullptr) resources_.runtimes["runsc"] = runtimes_.runsc.get();
+  resources_.base_image = base_image_;
+  metrics_ = std::make_unique<SessionMetrics>(registry_);
+  gauges_ = std::make_unique<NodeGauges>(*registry_);
+  PADDOCK_ASSIGN_OR_RETURN(tombstones_,
+                           TombstoneLog::Open(flags_.paths.TombstonesFile(), Clock::Real()->Now()));
+  PADDOCK_ASSIGN_OR_RETURN(loop_, PollLoop::Create(kLoopThreads));
+  SessionManagerOptions options;
+  options.workers = flags_.workers;
+  options.boot_id = boot_id_;
+  manager_ = std::make_unique<SessionManager>(options, &resources_, tombstones_.get(),
+                                              metrics_.get(), Clock::Real());
+  incidents_ = std::make_unique<IncidentMonitor>(manager_.get(), cgroups_.get(), volumes_.get());
+  exec_executor_ = std::make_unique<SerialExecutor>(kExecWorkers);
+  execs_ = std::make_unique<ExecService>(
+      manager_.get(), cgroups_.get(), loop_.get(), exec_executor_.get(),
+      [this](const SessionRecord& record) {
+        return MakeInitClient(flags_.paths.InitSocket(record.spec.session_id));
+      },
+      incidents_.get(), metrics_.get(), Clock::Real());
+  manager_->SetGoneListener([this](const std::string& id) { execs_->OnSessionGone(id); });
+  SessionRestorer restorer(boot_id_, &resources_, tombstones_.get(), manager_.get());
+  PADDOCK_ASSIGN_OR_RETURN(const SessionRestorer::Result found, restorer.Run(kSweepTimeout));
+  LogInfo("sessions of the earlier agent", {{"adopted", found.adopted},
+                                            {"ended", found.ended},
+                                            {"half_made", found.half_made},
+                                            {"rebooted", found.rebooted},
+                                            {"orphans", found.orphans},
+                                            {"loose_volumes", found.loose_volumes}});
+  pool_->Start();
+  housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
+                                               incidents_.get(), gauges_.get());
+  housekeeper_->Run();
+  housekeeper_->Start();
+  return absl::OkStatus();
+}
+
+absl::Status Agent::Serve() {
+  rpc_metrics_ = std::make_unique<RpcMetrics>(registry_.get());
+  service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), rpc_metrics_.get());
+  GrpcServerOptions server;
+  server.listen = flags_.listen;
+  server.credentials = identity_->MutualServer();
+  server.services = {service_.get()};
+  server.channelz = true;
+  PADDOCK_ASSIGN_OR_RETURN(server_, GrpcServer::Start(server));
+  PADDOCK_ASSIGN_OR_RETURN(metrics_server_,
+                           MetricsServer::Start(flags_.metrics_listen, {registry_}));
+  server_->health().SetAll(true);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<NodeDescription> Agent::Describe() {
+  PADDOCK_ASSIGN_OR_RETURN(const VolumeStore::Usage disk, volumes_->GetFileSystemUsage());
+  NodeDescription description;
+  internal::v1::RegisterRequest& request = description.registration;
+  request.set_node_id(node_id_);
+  request.set_name(flags_.name);
+  request.set_address(flags_.address);
+  request.set_epoch(epoch_);
+  request.set_boot_id(boot_id_);
+  internal::v1::NodeCapacity& capacity = *request.mutable_capacity();
+  capacity.set_cpu_millis(flags_.capacity.cpu_millis);
+  capacity.set_memory_bytes(flags_.capacity.memory_bytes);
+  capacity.set_disk_bytes(flags_.capacity.disk_bytes > 0 ? flags_.capacity.disk_bytes
+                                                         : disk.limit_bytes);
+  capacity.set_sessions(flags_.max_sessions);
+  request.mutable_labels()->insert(flags_.labels.begin(), flags_.labels.end());
+  for (const auto& [name, runtime] : resources_.runtimes) {
+    if (!name.empty()) request.add_runtime_classes(name);
+  }
+  request.set_base_image(base_image_);
+  auto& details = *request.mutable_details();
+  details["volumes"] = volumes_->backend();
+  details["runtime"] = runtimes_.standard->name();
+  details["kernel"] = KernelRelease();
+  details["cgroups"] = PathExists("/sys/fs/cgroup/cgroup.controllers") ? "v2" : "v1";
+  for (const RuntimeProbe& probe : runtimes_.probes) {
+    if (!probe.reason.empty()) details[absl::StrCat("runtime_", probe.name)] = probe.reason;
+  }
+  if (const auto stats = gateway_->client()->Stats(); stats.ok() && !stats->problems.empty()) {
+    details["egress_problems"] = absl::StrJoin(stats->problems, "; ");
+  }
+  description.boot_time = BootTime;
+  description.not_schedulable_reason = [this] {
+    if (absl::Status health = gateway_->Health(); !health.ok()) {
+      return absl::StrCat("GATEWAY_DOWN: ", health.message());
+    }
+    return housekeeper_->not_schedulable_reason();
+  };
+  description.images = [this] {
+    std::vector<std::string> digests;
+    const absl::StatusOr<std::vector<Layer>> layers = layers_->List();
+    if (!layers.ok()) return digests;
+    for (const Layer& layer : *layers) digests.push_back(layer.digest);
+    return digests;
+  };
+  return description;
+}
+
+absl::Status Agent::Join(std::function<void()> on_superseded) {
+  std::vector<std::unique_ptr<ControlPlaneClient::Stub>> replicas;
+  for (const std::string& address : flags_.control_plane) {
+    replicas.push_back(internal::v1::NodeRegistry::NewStub(
+        grpc::CreateChannel(address, identity_->MutualChannel(kControlPlaneRole))));
+  }
+  PADDOCK_ASSIGN_OR_RETURN(NodeDescription description, Describe());
+  control_plane_ = std::make_unique<ControlPlaneClient>(std::move(replicas), std::move(description),
+                                                        manager_.get(), gateway_->client(),
+                                                        metrics_.get(), std::move(on_superseded));
+  manager_->SetChangeListener([this] { control_plane_->Wake(); });
+  control_plane_->Start();
+  LogInfo("node agent is up", {{"node_id", node_id_},
+                               {"listen", flags_.listen},
+                               {"volumes", volumes_->backend()},
+                               {"runtime", runtimes_.standard->name()}});
+  return absl::OkStatus();
+}
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/tls.h"
+#include "nodeagent/egress/gateway_options.h"
+#include "nodeagent/runtime/container_runtime.h"
+#include "nodeagent/system/paths.h"
+
+namespace paddock::nodeagent {
+
+// What the command line says, checked.
+struct AgentFlags {
+  Paths paths{"", ""};
+  std::string volumes_file;
+  int64_t volumes_bytes = 0;
+  std::string volumes_device;
+  std::string name;
+  std::string listen;
+  std::string address;
+  std::string metrics_listen;
+  std::vector<std::string> control_plane;
+  TlsFiles tls;
+  std::string base_image;
+  std::string instance;
+  std::string subnet;
+  uint32_t uid_base = 0;
+  int max_sessions = 0;
+  std::string cgroup;
+  SandboxLimits capacity;  // Of the whole node; disk_bytes 0: what the volumes' file system has.
+  std::string init_path;
+  std::map<std::string, std::string> labels;
+  int ready_pairs = 0;
+  int workers = 0;
+  std::vector<std::string> blocked;
+  std::string operator_file;
+
+  GatewayOptions Gateway() const;
+};
+
+// After absl::ParseCommandLine. INVALID_ARGUMENT names the flag.
+absl::StatusOr<AgentFlags> ReadAgentFlags();
+// For subcommands that need nothing else.
+std::string StateDirFlag();
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,196 @@
+#include "nodeagent/api/conversions.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/utf8.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+namespace pb = internal::v1;
+
+constexpr int64_t kDefaultCpuMillis = 2000;
+constexpr int64_t kDefaultMemoryBytes = int64_t{2} << 30;
+constexpr int64_t kDefaultDiskBytes = int64_t{10} << 30;
+constexpr int64_t kDefaultPids = 1024;
+// Exec time-outs beyond this are none at all.
+constexpr absl::Duration kLongestTimeout = absl::Hours(24 * 365);
+
+pb::SessionPhase PhaseToProto(SessionPhase phase) {
+  switch (phase) {
+    case SessionPhase::kPending:
+    case SessionPhase::kRescheduling:
+    case SessionPhase::kStarting:
+      return pb::SESSION_PHASE_STARTING;
+    case SessionPhase::kRunning:
+      return pb::SESSION_PHASE_RUNNING;
+    case SessionPhase::kStopping:
+      return pb::SESSION_PHASE_STOPPING;
+    case SessionPhase::kTerminated:
+      return pb::SESSION_PHASE_TERMINATED;
+  }
+  return pb::SESSION_PHASE_UNSPECIFIED;
+}
+
+// A sandbox may claim any time; a Timestamp holds the years 1 to 9999.
+constexpr int64_t kFirstSecond = -62'135'596'800;
+constexpr int64_t kLastSecond = 253'402'300'799;
+
+void TimeToProto(absl::Time time, google::protobuf::Timestamp* proto) {
+  time = std::min(std::max(time, absl::FromUnixSeconds(kFirstSecond)),
+                  absl::FromUnixSeconds(kLastSecond));
+  proto->set_seconds(absl::ToUnixSeconds(time));
+  proto->set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(proto->seconds()))));
+}
+
+v1::DirectoryEntry::Type EntryType(file_protocol::EntryType type) {
+  switch (type) {
+    case file_protocol::EntryType::kFile:
+      return v1::DirectoryEntry::TYPE_FILE;
+    case file_protocol::EntryType::kDirectory:
+      return v1::DirectoryEntry::TYPE_DIRECTORY;
+    case file_protocol::EntryType::kSymlink:
+      return v1::DirectoryEntry::TYPE_SYMLINK;
+    case file_protocol::EntryType::kEnd:
+    case file_protocol::EntryType::kFifo:
+    case file_protocol::EntryType::kSocket:
+    case file_protocol::EntryType::kCharDevice:
+    case file_protocol::EntryType::kBlockDevice:
+      return v1::DirectoryEntry::TYPE_OTHER;
+  }
+  return v1::DirectoryEntry::TYPE_OTHER;
+}
+
+std::string ReplaceInvalidUtf8(absl::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const absl::string_view before = text;
+    if (ConsumeCodePoint(&text).has_value()) {
+      valid.append(before.data(), before.size() - text.size());
+    } else {
+      valid.append("\xEF\xBF\xBD");
+      text.remove_prefix(1);
+    }
+  }
+  return valid;
+}
+
+bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
+}  // namespace
+
+absl::StatusOr<SessionSpec> SpecFromProto(const pb::SessionSpec& proto) {
+  SessionSpec spec;
+  spec.session_id = proto.session_id();
+  spec.generation = proto.generation();
+  spec.image_digest = proto.image_digest();
+  spec.runtime_class = proto.runtime_class();
+  spec.keep_volume = proto.keep_volume();
+  spec.on_node_loss = proto.on_node_loss() == v1::ON_NODE_LOSS_RESCHEDULE ? OnNodeLoss::kReschedule
+                                                                          : OnNodeLoss::kKeep;
+  switch (proto.network().type_case()) {
+    case pb::NetworkPolicy::kUnrestricted:
+      spec.network = NetworkMode::kUnrestricted;
+      break;
+    case pb::NetworkPolicy::kLimited:
+      spec.network = NetworkMode::kLimited;
+      break;
+    case pb::NetworkPolicy::TYPE_NOT_SET:
+      break;
+  }
+  const v1::ComputeLimits& limits = proto.limits();
+  if (limits.cpu_millis() < 0 || limits.memory_bytes() < 0 || limits.disk_bytes() < 0 ||
+      limits.pids() < 0) {
+    return errors::InvalidField("spec.limits", "must not be negative");
+  }
+  const auto given = [](int64_t value, int64_t fallback) { return value > 0 ? value : fallback; };
+  spec.limits.cpu_millis = given(limits.cpu_millis(), kDefaultCpuMillis);
+  spec.limits.memory_bytes = given(limits.memory_bytes(), kDefaultMemoryBytes);
+  spec.limits.disk_bytes = given(limits.disk_bytes(), kDefaultDiskBytes);
+  spec.limits.pids = given(limits.pids(), kDefaultPids);
+  return spec;
+}
+
+void StatusToProto(const SessionStatus& status, pb::SessionStatus* proto) {
+  proto->set_session_id(status.session_id);
+  proto->set_generation(status.generation);
+  proto->set_phase(PhaseToProto(status.phase));
+  proto->set_reason(status.reason);
+  proto->set_message(ReplaceInvalidUtf8(status.message));
+  if (status.exit_code.has_value()) proto->set_exit_code(*status.exit_code);
+  proto->set_signal(status.signal);
+  if (status.started_at != absl::InfinitePast()) {
+    TimeToProto(status.started_at, proto->mutable_started_at());
+  }
+  if (status.ended_at != absl::InfinitePast()) {
+    TimeToProto(status.ended_at, proto->mutable_ended_at());
+  }
+  for (const auto& [step, duration] : status.step_durations) {
+    DurationToProto(duration, &(*proto->mutable_step_durations())[step]);
+  }
+}
+
+absl::StatusOr<ExecSpec> ExecSpecFromProto(const v1::ExecStart& proto) {
+  ExecSpec spec;
+  spec.command.assign(proto.command().begin(), proto.command().end());
+  if (spec.command.empty() || spec.command[0].empty()) {
+    return errors::InvalidField("start.command", "must not be empty");
+  }
+  for (const std::string& argument : spec.command) {
+    if (HasNul(argument)) return errors::InvalidField("start.command", "must not hold NUL");
+  }
+  for (const auto& [name, value] : proto.env()) {
+    if (name.empty() || HasNul(name) || name.find('=') != std::string::npos) {
+      return errors::InvalidField("start.env", "names must not be empty or hold '=' or NUL");
+    }
+    if (HasNul(value)) return errors::InvalidField("start.env", "values must not hold NUL");
+    spec.env[name] = value;
+  }
+  if (HasNul(proto.cwd())) return errors::InvalidField("start.cwd", "must not hold NUL");
+  if (HasNul(proto.user())) return errors::InvalidField("start.user", "must not hold NUL");
+  if (!proto.cwd().empty()) spec.cwd = proto.cwd();
+  spec.user = proto.user();
+  spec.tty = proto.tty();
+  if (proto.rows() > 65535 || proto.cols() > 65535) {
+    return errors::InvalidField("start.rows", "rows and cols are at most 65,535");
+  }
+  if (proto.rows() > 0) spec.rows = static_cast<int>(proto.rows());
+  if (proto.cols() > 0) spec.cols = static_cast<int>(proto.cols());
+  return spec;
+}
+
+absl::StatusOr<absl::Duration> ExecTimeoutFromProto(const v1::ExecStart& proto) {
+  if (!proto.has_timeout()) return absl::InfiniteDuration();
+  const absl::Duration timeout = DurationFromProto(proto.timeout());
+  if (timeout <= absl::ZeroDuration()) {
+    return errors::InvalidField("start.timeout", "must be positive");
+  }
+  return timeout > kLongestTimeout ? absl::InfiniteDuration() : timeout;
+}
+
+void EntryToProto(const DirectoryEntry& entry, v1::DirectoryEntry* proto) {
+  proto->set_name(ReplaceInvalidUtf8(entry.name));
+  proto->set_type(EntryType(entry.type));
+  proto->set_size_bytes(entry.size);
+  proto->set_mode(entry.mode);
+  TimeToProto(entry.modified, proto->mutable_modified_at());
+  proto->set_link_target(ReplaceInvalidUtf8(entry.target));
+}
+
+void DurationToProto(absl::Duration duration, google::protobuf::Duration* proto) {
+  absl::Duration rest;
+  proto->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &rest));
+  proto->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+}
+
+absl::Duration DurationFromProto(const google::protobuf::Duration& proto) {
+  return absl::Seconds(proto.seconds()) + absl::Nanoseconds(proto.nanos());
+}
+
+}  // namespace paddock::nodeagent

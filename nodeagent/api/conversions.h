@@ -1,0 +1,29 @@
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "nodeagent/init/init_client.h"
+#include "nodeagent/init/list_parser.h"
+#include "nodeagent/session/session_types.h"
+#include "paddock/internal/v1/node.pb.h"
+
+namespace paddock::nodeagent {
+
+// Between the node protocol and the session manager's types. Pure.
+
+// Limits that are 0 get the defaults of the public API (2,000 millicores, 2 GiB, 10 GiB, 1,024).
+// INVALID_ARGUMENT for negative ones.
+absl::StatusOr<SessionSpec> SpecFromProto(const internal::v1::SessionSpec& proto);
+void StatusToProto(const SessionStatus& status, internal::v1::SessionStatus* proto);
+
+// INVALID_ARGUMENT without a command or with a NUL in a string.
+absl::StatusOr<ExecSpec> ExecSpecFromProto(const v1::ExecStart& proto);
+// InfiniteDuration when unset.
+absl::StatusOr<absl::Duration> ExecTimeoutFromProto(const v1::ExecStart& proto);
+
+// Bytes that aren't UTF-8 become U+FFFD.
+void EntryToProto(const DirectoryEntry& entry, v1::DirectoryEntry* proto);
+
+void DurationToProto(absl::Duration duration, google::protobuf::Duration* proto);
+absl::Duration DurationFromProto(const google::protobuf::Duration& proto);
+
+}  // namespace paddock::nodeagent

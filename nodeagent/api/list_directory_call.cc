@@ -1,0 +1,61 @@
+#include "nodeagent/api/list_directory_call.h"
+
+#include <utility>
+
+#include "common/errors.h"
+#include "common/status_macros.h"
+#include "nodeagent/api/conversions.h"
+#include "nodeagent/init/files.h"
+
+namespace paddock::nodeagent {
+
+void ListDirectoryCall::Run(ExecService* service,
+                            const internal::v1::NodeListDirectoryRequest& request,
+                            v1::ListDirectoryResponse* response,
+                            std::function<void(const absl::Status&)> done) {
+  auto* call = new ListDirectoryCall(response, std::move(done));
+  const std::string path = request.list().path();
+  absl::StatusOr<ExecSpec> spec = ListDirectoryCommand(path);
+  const absl::Status status = spec.ok() ? call->Begin(service, request.list().session_id(),
+                                                      request.generation(), *std::move(spec), path)
+                                        : spec.status();
+  if (!status.ok()) call->OnEnd(status);
+}
+
+absl::Status ListDirectoryCall::Take(const std::string& data) {
+  std::vector<DirectoryEntry> entries;
+  PADDOCK_RETURN_IF_ERROR(parser_.Consume(data, &entries));
+  for (const DirectoryEntry& entry : entries) {
+    // Replacing a byte by U+FFFD makes three of it.
+    bytes_ += 64 + 3 * (entry.name.size() + entry.target.size());
+    if (response_->entries_size() >= static_cast<int>(kMaxEntries) || bytes_ > kMaxBytes) {
+      response_->set_truncated(true);
+      return absl::OkStatus();
+    }
+    EntryToProto(entry, response_->add_entries());
+  }
+  return absl::OkStatus();
+}
+
+void ListDirectoryCall::OnData(std::string data) {
+  parsed_ = Take(data);
+  // Enough, or nonsense: either way the rest isn't wanted.
+  if (!parsed_.ok() || response_->truncated()) return Abandon(errors::Cancelled());
+  process()->ReadyForOutput();
+}
+
+void ListDirectoryCall::OnEnd(const absl::Status& status) {
+  absl::Status result = status;
+  if (!parsed_.ok()) {
+    result = errors::Internal("the sandbox sent a malformed list");
+  } else if (response_->truncated()) {
+    result = absl::OkStatus();
+  } else if (status.ok() && !parser_.finished()) {
+    result = errors::Internal("the sandbox sent half a list");
+  }
+  if (!result.ok()) response_->Clear();
+  done_(result);
+  delete this;
+}
+
+}  // namespace paddock::nodeagent

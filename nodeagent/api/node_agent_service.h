@@ -1,0 +1,44 @@
+#pragma once
+
+#include "common/rpc_metrics.h"
+#include "nodeagent/session/exec_service.h"
+#include "nodeagent/session/session_manager.h"
+#include "paddock/internal/v1/node.grpc.pb.h"
+
+namespace paddock::nodeagent {
+
+// The NodeAgent service: checks the caller's role, converts, and leaves the rest to the session
+// manager and the exec service. Nothing here blocks. Thread-safe.
+class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
+ public:
+  // Not owned.
+  NodeAgentService(SessionManager* manager, ExecService* execs, RpcMetrics* metrics)
+      : manager_(manager), execs_(execs), metrics_(metrics) {}
+
+  grpc::ServerUnaryReactor* PutSession(grpc::CallbackServerContext* context,
+                                       const internal::v1::PutSessionRequest* request,
+                                       internal::v1::PutSessionResponse* response) override;
+  grpc::ServerUnaryReactor* StopSession(grpc::CallbackServerContext* context,
+                                        const internal::v1::StopSessionRequest* request,
+                                        internal::v1::StopSessionResponse* response) override;
+  grpc::ServerBidiReactor<internal::v1::NodeExecRequest, v1::ExecResponse>* Exec(
+      grpc::CallbackServerContext* context) override;
+  grpc::ServerWriteReactor<v1::ReadFileResponse>* ReadFile(
+      grpc::CallbackServerContext* context,
+      const internal::v1::NodeReadFileRequest* request) override;
+  grpc::ServerReadReactor<internal::v1::NodeWriteFileRequest>* WriteFile(
+      grpc::CallbackServerContext* context, v1::WriteFileResponse* response) override;
+  grpc::ServerUnaryReactor* ListDirectory(grpc::CallbackServerContext* context,
+                                          const internal::v1::NodeListDirectoryRequest* request,
+                                          v1::ListDirectoryResponse* response) override;
+
+ private:
+  // Counts the call's begin; the result, called once at its end, its duration and code.
+  std::function<void(absl::StatusCode)> Measure(const char* method);
+
+  SessionManager* const manager_;
+  ExecService* const execs_;
+  RpcMetrics* const metrics_;
+};
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace paddock::nodeagent {
+
+// What one session may reach. For now only unrestricted behind the safety blocklist; `kNone` is for
+// what can't be applied: no network at all, never an open one.
+struct NetworkPolicy {
+  enum class Kind { kNone, kUnrestricted };
+  Kind kind = Kind::kNone;
+};
+
+// One session as the gateway process knows it.
+struct GatewaySession {
+  std::string session_id;
+  int64_t generation = 0;
+  std::string address;  // The pair's IPv4.
+  std::string router_veth;
+  NetworkPolicy policy;
+  bool fenced = false;  // A RESCHEDULE session: killed at the fence deadline.
+  std::vector<std::string> cgroup_directories;  // What the fence kills.
+};
+
+// Counters since the gateway process started, and what is there now.
+struct GatewayStats {
+  int64_t sessions = 0;
+  int64_t fenced_kills = 0;
+  // By verdict: packets let through or refused in the router namespace ("accepted",
+  // "denied_blocklist", "denied_sibling", "denied_spoofed", ...). Counts since the rules were made.
+  std::map<std::string, int64_t> verdict_packets;
+  // By outcome: "forwarded", "answered", "blocked", "refused", "failed", ...
+  std::map<std::string, int64_t> dns_queries;
+  // What the self-test of egress found wrong with this machine, in words for its operator
+  // ("net.ipv4 .ip_forward is 0", "chain FORWARD drops by default", ...). Empty when all is well.
+  std::vector<std::string> problems;
+};
+
+// The agent's side of the gateway process (`nodeagent gateway`), over its local socket.
+// Thread-safe. Every call has a deadline of its own; UNAVAILABLE when the process doesn't answer.
+class GatewayClient {
+ public:
+  virtual ~GatewayClient() = default;
+  // Persists, then applies. In force when it returns OK. Same session id replaces. Idempotent.
+  // FAILED_PRECONDITION for a fenced session while no fence deadline lies ahead: RenewFence first.
+  virtual absl::Status PutSession(const GatewaySession& session) = 0;
+  // OK if it isn't there.
+  virtual absl::Status RemoveSession(const std::string& session_id) = 0;
+  virtual absl::StatusOr<std::vector<GatewaySession>> ListSessions() = 0;
+  // Sets the time after which RESCHEDULE sessions are killed, by CLOCK_BOOTTIME: `sent_at` (boot
+  // time when the acknowledged heartbeat was sent) + `fence_after`. Never moves backwards.
+  virtual absl::Status RenewFence(absl::Duration sent_at, absl::Duration fence_after) = 0;
+  // Sessions that the fence killed since they were put; the agent reports them.
+  virtual absl::StatusOr<std::vector<std::string>> ListFenced() = 0;
+  virtual absl::StatusOr<GatewayStats> Stats() = 0;
+};
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,191 @@
+#include "nodeagent/image/directory_layer_store.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "nlohmann/json.hpp"
+#include "nodeagent/system/errno_status.h"
+#include "nodeagent/system/file.h"
+#include "nodeagent/system/subprocess.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+constexpr absl::string_view kImportPrefix = ".import-";
+constexpr absl::string_view kDigestPrefix = "sha256:";
+constexpr absl::Duration kUnpackTimeout = absl::Minutes(10);
+
+bool IsDigest(absl::string_view digest) {
+  if (!absl::ConsumePrefix(&digest, kDigestPrefix)) return false;
+  return digest.size() == 64 &&
+         digest.find_first_not_of("0123456789abcdef") == absl::string_view::npos;
+}
+
+absl::StatusOr<std::string> DigestOfFile(const std::string& path) {
+  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(absl::StrCat("open ", path));
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                  EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::vector<char> buffer(1 << 20);
+  ssize_t n = 0;
+  while ((n = read(fd.get(), buffer.data(), buffer.size())) > 0) {
+    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(n));
+  }
+  if (n < 0) return ErrnoStatus(absl::StrCat("read ", path));
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(context.get(), digest, &size);
+  return absl::StrCat(kDigestPrefix, absl::BytesToHexString(absl::string_view(
+                                         reinterpret_cast<const char*>(digest), size)));
+}
+
+// What `archive`.sha256 says; empty without one.
+std::string StatedDigest(const std::string& archive) {
+  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(archive, ".sha256"), 4096);
+  if (!text.ok()) return "";
+  const std::string digest =
+      absl::StrCat(kDigestPrefix, text->substr(0, text->find_first_of(" \t\n")));
+  return IsDigest(digest) ? digest : "";
+}
+
+// /etc/environment of a root file system that nobody vouches for: not through links.
+std::string ReadEnvironmentFile(const std::string& rootfs) {
+  const std::string path = absl::StrCat(rootfs, "/etc/environment");
+  struct stat stats;
+  for (const std::string& part : {absl::StrCat(rootfs, "/etc"), path}) {
+    if (lstat(part.c_str(), &stats) != 0 || S_ISLNK(stats.st_mode)) return "";
+  }
+  const absl::StatusOr<std::string> text = ReadFile(path, 64 * 1024);
+  return text.ok() ? *text : "";
+}
+
+absl::Status SyncFileSystem(const std::string& directory) {
+  PADDOCK_ASSIGN_OR_RETURN(UniqueFd fd, OpenDirectory(directory));
+  if (syncfs(fd.get()) != 0) return ErrnoStatus(absl::StrCat("syncfs ", directory));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<std::string> ParseEnvironmentFile(const std::string& text) {
+  std::vector<std::string> environment;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    line = absl::StripAsciiWhitespace(line);
+    absl::ConsumePrefix(&line, "export ");
+    const size_t equals = line.find('=');
+    if (equals == absl::string_view::npos || equals == 0 || line[0] == '#') continue;
+    absl::string_view value = line.substr(equals + 1);
+    if (value.size() >= 2 && value.front() == value.back() &&
+        (value.front() == '"' || value.front() == '\'')) {
+      value = value.substr(1, value.size() - 2);
+    }
+    environment.push_back(absl::StrCat(line.substr(0, equals + 1), value));
+  }
+  return environment;
+}
+
+DirectoryLayerStore::DirectoryLayerStore(std::string layers_dir)
+    : layers_dir_(std::move(layers_dir)) {}
+
+absl::StatusOr<Layer> DirectoryLayerStore::Get(const std::string& digest) {
+  if (!IsDigest(digest)) return absl::NotFoundError(absl::StrCat("no layer ", digest));
+  const std::string directory = absl::StrCat(layers_dir_, "/", digest);
+  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(directory, "/manifest.json"));
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(absl::StrCat("no layer ", digest, " on this node"));
+  }
+  PADDOCK_RETURN_IF_ERROR(text.status());
+  const nlohmann::json manifest = nlohmann::json::parse(*text, nullptr, false);
+  if (!manifest.is_object()) {
+    return absl::DataLossError(absl::StrCat("layer ", digest, ": bad manifest"));
+  }
+  Layer layer;
+  layer.digest = digest;
+  layer.root_dir = absl::StrCat(directory, "/rootfs");
+  for (const nlohmann::json& entry : manifest.value("environment", nlohmann::json::array())) {
+    if (entry.is_string()) layer.environment.push_back(entry.get<std::string>());
+  }
+  return layer;
+}
+
+absl::StatusOr<std::vector<Layer>> DirectoryLayerStore::List() {
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(layers_dir_));
+  std::vector<Layer> layers;
+  for (const std::string& name : names) {
+    if (!IsDigest(name)) continue;
+    PADDOCK_ASSIGN_OR_RETURN(Layer layer, Get(name));
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+absl::StatusOr<std::string> DirectoryLayerStore::Import(const std::string& archive) {
+  const std::string stated = StatedDigest(archive);
+  if (!stated.empty() && Get(stated).ok()) return stated;
+  PADDOCK_ASSIGN_OR_RETURN(const std::string digest, DigestOfFile(archive));
+  if (!stated.empty() && stated != digest) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(archive, " is ", digest, ", but its .sha256 says ", stated));
+  }
+  if (Get(digest).ok()) return digest;
+  PADDOCK_RETURN_IF_ERROR(Unpack(archive, digest));
+  return digest;
+}
+
+absl::Status DirectoryLayerStore::Unpack(const std::string& archive, const std::string& digest) {
+  std::string directory = absl::StrCat(layers_dir_, "/", kImportPrefix, "XXXXXX");
+  if (mkdtemp(directory.data()) == nullptr) return ErrnoStatus(absl::StrCat("mkdtemp ", directory));
+  const std::string rootfs = absl::StrCat(directory, "/rootfs");
+  SubprocessOptions options;
+  options.timeout = kUnpackTimeout;
+  absl::Status status = MakeDirectories(rootfs, 0755);
+  if (status.ok()) {
+    status = RunChecked({{"tar", "--extract", "--file", archive, "--directory", rootfs, "--xattrs",
+                          "--xattrs-include=*", "--acls", "--numeric-owner", "--same-owner",
+                          "--preserve-permissions"}},
+                        options)
+                 .status();
+  }
+  if (status.ok()) {
+    const nlohmann::json manifest = {
+        {"digest", digest}, {"environment", ParseEnvironmentFile(ReadEnvironmentFile(rootfs))}};
+    status = WriteFile(absl::StrCat(directory, "/manifest.json"), manifest.dump(2), 0644);
+  }
+  if (status.ok() && chmod(directory.c_str(), 0755) != 0) status = ErrnoStatus("chmod");
+  if (status.ok()) status = SyncFileSystem(layers_dir_);
+  const std::string final_name = absl::StrCat(layers_dir_, "/", digest);
+  if (status.ok() && rename(directory.c_str(), final_name.c_str()) != 0) {
+    // Another import of the same archive was first.
+    status = Get(digest).ok() ? absl::AlreadyExistsError(digest) : ErrnoStatus("rename");
+  }
+  if (status.ok()) return SyncDirectory(layers_dir_);
+  RemoveTree(directory).IgnoreError();
+  return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
+}
+
+absl::Status DirectoryLayerStore::Sweep() {
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(layers_dir_));
+  for (const std::string& name : names) {
+    if (absl::StartsWith(name, kImportPrefix)) {
+      PADDOCK_RETURN_IF_ERROR(RemoveTree(absl::StrCat(layers_dir_, "/", name)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,151 @@
+#include "nodeagent/init/files.h"
+
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstring>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/status_macros.h"
+#include "nodeagent/init/file_protocol.h"
+#include "nodeagent/init/protocol.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+using file_protocol::ErrorRecord;
+using file_protocol::Step;
+
+// Absolute, as the file commands want it. INVALID_ARGUMENT.
+absl::StatusOr<std::string> AbsolutePath(const std::string& path) {
+  if (path.empty()) return absl::InvalidArgumentError("path must not be empty");
+  if (path.find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError("path must not contain a NUL character");
+  }
+  std::string absolute = path[0] == '/' ? path : absl::StrCat("/workspace/", path);
+  if (absolute.size() >= PATH_MAX) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("path must not be longer than ", PATH_MAX - 1, " bytes"));
+  }
+  return absolute;
+}
+
+ExecSpec FileCommand(std::vector<std::string> arguments) {
+  ExecSpec spec;
+  spec.command = {init_protocol::kProgramPath};
+  for (std::string& argument : arguments) spec.command.push_back(std::move(argument));
+  // Whatever became of /workspace.
+  spec.cwd = "/";
+  return spec;
+}
+
+absl::StatusCode CodeOf(Step step, int error) {
+  if (step == Step::kKind) return absl::StatusCode::kFailedPrecondition;
+  if (step == Step::kInput || step == Step::kOutput) return absl::StatusCode::kCancelled;
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::StatusCode::kNotFound;
+    case EACCES:
+    case EPERM:
+      return absl::StatusCode::kPermissionDenied;
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case EFBIG:
+      return absl::StatusCode::kResourceExhausted;
+    case EROFS:
+    case EBUSY:
+    case ETXTBSY:
+    case EISDIR:
+    case EEXIST:
+    case ENXIO:
+    case EOPNOTSUPP:
+      return absl::StatusCode::kFailedPrecondition;
+    case ENAMETOOLONG:
+    case ELOOP:
+    case EINVAL:
+      return absl::StatusCode::kInvalidArgument;
+    case EIO:
+      return absl::StatusCode::kDataLoss;
+    default:
+      return absl::StatusCode::kInternal;
+  }
+}
+
+std::string Reason(Step step, int error) {
+  if (step == Step::kKind && error == EINVAL) return "not a regular file";
+  if (step == Step::kInput) return "the upload ended early";
+  if (step == Step::kParents) return absl::StrCat("parent directory: ", std::strerror(error));
+  if (error == EDQUOT) return "the sandbox's disk is full";
+  return std::strerror(error);
+}
+
+bool ParseError(absl::string_view bytes, ErrorRecord* record) {
+  if (bytes.size() != sizeof(*record)) return false;
+  std::memcpy(record, bytes.data(), sizeof(*record));
+  return record->magic == file_protocol::kMagic && record->step > 0 &&
+         record->step <= file_protocol::kLastStep && record->error > 0 && record->error < 4096;
+}
+
+}  // namespace
+
+absl::StatusOr<ExecSpec> ReadFileCommand(const std::string& path, int64_t offset, int64_t limit) {
+  PADDOCK_ASSIGN_OR_RETURN(std::string absolute, AbsolutePath(path));
+  if (offset < 0) return absl::InvalidArgumentError("offset must not be negative");
+  if (limit < 0) return absl::InvalidArgumentError("limit must not be negative");
+  return FileCommand({"cat", std::move(absolute), absl::StrCat(offset), absl::StrCat(limit)});
+}
+
+absl::StatusOr<ExecSpec> WriteFileCommand(const std::string& path, uint32_t mode) {
+  PADDOCK_ASSIGN_OR_RETURN(std::string absolute, AbsolutePath(path));
+  if (mode > 07777)
+    return absl::InvalidArgumentError("mode must be permission bits, at most 07777");
+  return FileCommand({"write", std::move(absolute), absl::StrFormat("%o", mode)});
+}
+
+absl::StatusOr<ExecSpec> ListDirectoryCommand(const std::string& path) {
+  PADDOCK_ASSIGN_OR_RETURN(std::string absolute, AbsolutePath(path));
+  return FileCommand({"list", std::move(absolute)});
+}
+
+static_assert(kMaxWriteFrame == file_protocol::kMaxFrameBytes, "one limit, said twice");
+
+std::string WriteFrame(size_t size) {
+  uint32_t length = static_cast<uint32_t>(size);
+  return std::string(reinterpret_cast<const char*>(&length), sizeof(length));
+}
+
+std::string WriteEnd(uint64_t total) {
+  std::string end = WriteFrame(0);
+  end.append(reinterpret_cast<const char*>(&total), sizeof(total));
+  return end;
+}
+
+absl::Status FileCommandStatus(const ExecExit& exit, absl::string_view standard_error,
+                               absl::string_view path) {
+  std::string quoted = absl::StrCat("path \"", absl::Utf8SafeCHexEscape(path.substr(0, 256)), "\"");
+  if (exit.signal == SIGKILL) {
+    return absl::UnavailableError(
+        absl::StrCat(quoted, ": the file command was killed, maybe for lack of memory"));
+  }
+  if (exit.signal != 0) {
+    return absl::UnavailableError(
+        absl::StrCat(quoted, ": the file command was ended by signal ", exit.signal));
+  }
+  if (exit.code == 0) return absl::OkStatus();
+  ErrorRecord record;
+  if (exit.code != file_protocol::kFailedCode || !ParseError(standard_error, &record)) {
+    return absl::InternalError(
+        absl::StrCat(quoted, ": the file command failed with code ", exit.code));
+  }
+  Step step = static_cast<Step>(record.step);
+  return absl::Status(CodeOf(step, record.error),
+                      absl::StrCat(quoted, ": ", Reason(step, record.error)));
+}
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "nodeagent/runtime/container_runtime.h"
+
+namespace paddock::nodeagent {
+
+// In what OCI runtimes differ, as far as it matters here. A value.
+struct OciFlavor {
+  std::string name;     // "crun", "runc", "runsc"
+  std::string program;  // Absolute path.
+  // Copies itself at each start unless it is executed as a sealed copy already.
+  bool wants_sealing = false;
+  // Leaves cgroups alone, so that it is started inside the sandbox's. The others are told the path
+  // and put the sandbox there themselves, into hierarchies of their own choice too, which only
+  // their own delete command removes.
+  bool leaves_cgroups_alone = false;
+  bool takes_bpf = false;       // The annotation run.oci.seccomp_bpf_data.
+  bool filters_itself = false;  // Takes no seccomp profile at all.
+  bool names_id_mappings = false;
+};
+
+OciFlavor CrunFlavor(std::string program);
+OciFlavor RuncFlavor(std::string program);
+OciFlavor RunscFlavor(std::string program);
+
+// Pure: the commands. `log_file` is where the runtime says what went wrong.
+std::vector<std::string> RunCommand(const OciFlavor& flavor, const ContainerSpec& spec,
+                                    const std::string& log_file, const std::string& pid_file);
+std::vector<std::string> DeleteCommand(const OciFlavor& flavor, const ContainerSpec& spec);
+
+}  // namespace paddock::nodeagent

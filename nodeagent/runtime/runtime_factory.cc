@@ -1,0 +1,116 @@
+#include "nodeagent/runtime/runtime_factory.h"
+
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/log.h"
+#include "common/status_macros.h"
+#include "nodeagent/runtime/cgroup_layout.h"
+#include "nodeagent/runtime/oci_runtime.h"
+#include "nodeagent/runtime/seccomp_filter.h"
+#include "nodeagent/system/file.h"
+#include "nodeagent/system/pidfd.h"
+#include "nodeagent/system/sealed_program.h"
+#include "nodeagent/system/subprocess.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+// Absolute path of a program that answers to --version; NOT_FOUND when it isn't installed.
+absl::StatusOr<std::string> FindRuntime(const std::string& name, std::string* version) {
+  for (const char* dir : {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/"}) {
+    const std::string path = absl::StrCat(dir, name);
+    if (!PathExists(path)) continue;
+    SpawnSpec command;
+    command.argv = {path, "--version"};
+    PADDOCK_ASSIGN_OR_RETURN(*version, RunChecked(command));
+    return path;
+  }
+  return absl::NotFoundError(absl::StrCat(name, " isn't installed"));
+}
+
+// As the table of mounts names it.
+std::string WithoutLinks(const std::string& path) {
+  const std::unique_ptr<char, decltype(&free)> resolved(realpath(path.c_str(), nullptr), &free);
+  return resolved == nullptr ? path : resolved.get();
+}
+
+rlim_t MaxOpenFiles() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  return limit.rlim_max;
+}
+
+absl::StatusOr<OciRuntime::Shared> MakeShared(const OciRuntimeOptions& options,
+                                              CgroupManager* cgroups) {
+  OciRuntime::Shared shared;
+  shared.cgroups = cgroups;
+  shared.init_path = options.init_path;
+  if (!PathExists(options.init_path)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the program for PID 1 isn't at ", options.init_path));
+  }
+  shared.seccomp_profile = SeccompProfile();
+  PADDOCK_ASSIGN_OR_RETURN(const std::string bpf, CompileSeccompFilter(shared.seccomp_profile));
+  shared.seccomp_bpf_base64 = absl::Base64Escape(bpf);
+  PADDOCK_ASSIGN_OR_RETURN(const CgroupLayout layout, DetectCgroupLayout());
+  shared.mount_cgroup = layout.kill().v2;
+  shared.max_open_files = MaxOpenFiles();
+  std::vector<std::string> needed;
+  for (const std::string& path : options.session_dirs) needed.push_back(WithoutLinks(path));
+  needed.push_back(WithoutLinks(options.init_path));
+  PADDOCK_ASSIGN_OR_RETURN(shared.launchers,
+                           LauncherPool::Create(options.work_dir, options.launchers, needed));
+  PADDOCK_ASSIGN_OR_RETURN(shared.exits, ExitRegistry::Create(cgroups));
+  return shared;
+}
+
+absl::StatusOr<std::unique_ptr<ContainerRuntime>> MakeRuntime(OciFlavor flavor,
+                                                              const OciRuntime::Shared& shared) {
+  UniqueFd program;
+  if (flavor.wants_sealing) {
+    PADDOCK_ASSIGN_OR_RETURN(program, SealProgram(flavor.program));
+    shared.exits->NameHelpers(absl::StrCat(program.get()));
+  }
+  return std::make_unique<OciRuntime>(std::move(flavor), std::move(program), shared);
+}
+
+std::string FirstLine(const std::string& text) {
+  return std::string(absl::string_view(text).substr(0, text.find('\n')));
+}
+
+}  // namespace
+
+absl::StatusOr<OciRuntimes> MakeOciRuntimes(const OciRuntimeOptions& options,
+                                            CgroupManager* cgroups) {
+  PADDOCK_RETURN_IF_ERROR(BecomeSubreaper());
+  PADDOCK_ASSIGN_OR_RETURN(const OciRuntime::Shared shared, MakeShared(options, cgroups));
+  OciRuntimes runtimes;
+  std::string version;
+  for (const char* name : {"crun", "runc"}) {
+    absl::StatusOr<std::string> path = FindRuntime(name, &version);
+    runtimes.probes.push_back({name, path.ok() ? "" : std::string(path.status().message())});
+    const bool wanted = options.standard.empty() || options.standard == name;
+    if (!path.ok() || !wanted || runtimes.standard != nullptr) continue;
+    const bool crun = absl::string_view(name) == "crun";
+    PADDOCK_ASSIGN_OR_RETURN(runtimes.standard,
+                             MakeRuntime(crun ? CrunFlavor(*path) : RuncFlavor(*path), shared));
+    LogInfo("OCI runtime", {{"name", name}, {"version", FirstLine(version)}});
+  }
+  if (runtimes.standard == nullptr) {
+    return absl::FailedPreconditionError("neither crun nor runc works on this machine");
+  }
+  absl::StatusOr<std::string> runsc = FindRuntime("runsc", &version);
+  runtimes.probes.push_back({"runsc", runsc.ok() ? "" : std::string(runsc.status().message())});
+  if (runsc.ok()) {
+    PADDOCK_ASSIGN_OR_RETURN(runtimes.runsc, MakeRuntime(RunscFlavor(*runsc), shared));
+  }
+  return runtimes;
+}
+
+}  // namespace paddock::nodeagent

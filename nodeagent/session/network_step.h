@@ -1,0 +1,20 @@
+#pragma once
+
+#include "nodeagent/session/start_step.h"
+
+namespace paddock::nodeagent {
+
+// The session's policy and fence in the gateway process: in force before its first process. No
+// gateway process, no session.
+class NetworkStep : public StartStep {
+ public:
+  explicit NetworkStep(const NodeResources* resources) : resources_(resources) {}
+  absl::string_view name() const override { return "network"; }
+  absl::Status Do(StartContext& context) override;
+  absl::Status Undo(const SessionRecord& record, bool keep_volume) override;
+
+ private:
+  const NodeResources* const resources_;
+};
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/session_phase.h"
+#include "nodeagent/runtime/container_runtime.h"
+
+namespace paddock::nodeagent {
+
+// Stable reasons in a session's status. What users read is the message beside it.
+inline constexpr absl::string_view kReasonStartFailed = "START_FAILED";
+inline constexpr absl::string_view kReasonImageMissing = "IMAGE_MISSING";
+inline constexpr absl::string_view kReasonUnimplemented = "UNIMPLEMENTED";
+inline constexpr absl::string_view kReasonNodeFull = "NODE_RESOURCES_EXHAUSTED";
+inline constexpr absl::string_view kReasonDiskFull = "DISK_FULL";
+inline constexpr absl::string_view kReasonOomKilled = "OOM_KILLED";
+inline constexpr absl::string_view kReasonPidsExhausted = "PIDS_EXHAUSTED";
+inline constexpr absl::string_view kReasonContainerExited = "CONTAINER_EXITED";
+inline constexpr absl::string_view kReasonFenced = "FENCED";
+inline constexpr absl::string_view kReasonNodeRebooted = "NODE_REBOOTED";
+inline constexpr absl::string_view kReasonStopped = "STOPPED";
+
+// What a session's network may be. Anything but unrestricted is refused before anything is made.
+enum class NetworkMode { kUnspecified, kUnrestricted, kLimited };
+
+// What happens to a session whose node is lost.
+enum class OnNodeLoss { kKeep, kReschedule };
+
+// What one generation of a session is to be; never changes.
+struct SessionSpec {
+  std::string session_id;
+  int64_t generation = 0;
+  std::string image_digest;  // Empty: the node's base image.
+  SandboxLimits limits;
+  std::string runtime_class;  // Empty: the node's default OCI runtime.
+  OnNodeLoss on_node_loss = OnNodeLoss::kKeep;
+  NetworkMode network = NetworkMode::kUnspecified;
+  bool keep_volume = false;  // Start from the volume that is there.
+};
+
+// What the control plane hears about a session. Phases here are STARTING, RUNNING, STOPPING and
+// TERMINATED.
+struct SessionStatus {
+  std::string session_id;
+  int64_t generation = 0;
+  SessionPhase phase = SessionPhase::kStarting;
+  std::string reason;
+  std::string message;
+  std::optional<int> exit_code;
+  int signal = 0;
+  absl::Time started_at = absl::InfinitePast();  // InfinitePast: not yet.
+  absl::Time ended_at = absl::InfinitePast();
+  std::map<std::string, absl::Duration> step_durations;
+};
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "nlohmann/json.hpp"
+#include "tests/bench/samples.h"
+
+namespace paddock::bench {
+
+// Prints results as text while they come, and keeps them for the JSON file. Not thread-safe.
+class Report {
+ public:
+  // A heading for the lines that follow.
+  void Section(absl::string_view title);
+  // p50, p90, p99 and max of one step, in milliseconds.
+  void Steps(absl::string_view section, absl::string_view step, const Samples& samples);
+  // One figure with its unit.
+  void Figure(absl::string_view section, absl::string_view name, double value,
+              absl::string_view unit);
+  // A figure that has a goal: `value` should be at most `limit`.
+  void Goal(absl::string_view name, double value, double limit, absl::string_view unit);
+
+  // Writes everything to `path`; false on failure.
+  bool WriteJson(const std::string& path) const;
+  // Goals that were missed.
+  int missed() const { return missed_; }
+
+ private:
+  nlohmann::ordered_json json_;
+  int missed_ = 0;
+};
+
+}  // namespace paddock::bench

@@ -1,0 +1,395 @@
+#include "tests/fakes/nodeagent/fake_machine.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
+
+namespace paddock::nodeagent {
+
+struct FakeVolumes : VolumeStore {
+  explicit FakeVolumes(FakeMachine* m) : machine(m) {}
+  std::string backend() const override { return "fake"; }
+  absl::StatusOr<std::string> Create(const std::string& id, int64_t bytes) override {
+    PADDOCK_RETURN_IF_ERROR(machine->Call("volume.Create", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->volumes_.insert(id);
+      return absl::OkStatus();
+    }));
+    return machine->paths_->SessionVolume(id);
+  }
+  absl::Status Destroy(const std::string& id) override {
+    return machine->Call("volume.Destroy", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->volumes_.erase(id);
+      return absl::OkStatus();
+    });
+  }
+  absl::StatusOr<std::vector<std::string>> List() override {
+    absl::MutexLock lock(&machine->mutex_);
+    return std::vector<std::string>(machine->volumes_.begin(), machine->volumes_.end());
+  }
+  absl::StatusOr<Usage> GetUsage(const std::string& id) override { return Usage{0, 1 << 30}; }
+  absl::StatusOr<Usage> GetFileSystemUsage() override { return Usage{0, int64_t{1} << 40}; }
+  FakeMachine* const machine;
+};
+
+struct FakeLayers : LayerStore {
+  explicit FakeLayers(FakeMachine* m) : machine(m) {}
+  absl::StatusOr<Layer> Get(const std::string& digest) override {
+    PADDOCK_RETURN_IF_ERROR(machine->Call("layer.Get", [] { return absl::OkStatus(); }));
+    if (digest != "sha256:base") return absl::NotFoundError(digest);
+    return Layer{digest, "/base", {"PATH=/bin"}};
+  }
+  absl::StatusOr<std::vector<Layer>> List() override { return std::vector<Layer>(); }
+  absl::StatusOr<std::string> Import(const std::string& archive) override { return archive; }
+  absl::Status Sweep() override { return absl::OkStatus(); }
+  FakeMachine* const machine;
+};
+
+struct FakePool : NamespacePool {
+  explicit FakePool(FakeMachine* m) : machine(m) {}
+  absl::StatusOr<NamespacePair> Acquire() override {
+    NamespacePair pair;
+    PADDOCK_RETURN_IF_ERROR(machine->Call("pool.Acquire", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      int index = 0;
+      while (machine->slots_.count(index) > 0) ++index;
+      machine->slots_.insert(index);
+      pair.index = index;
+      return absl::OkStatus();
+    }));
+    pair.uid_base = 65536 * (pair.index + 1);
+    pair.address = absl::StrCat("10.0.0.", pair.index + 16);
+    pair.gateway = "10.0.0.3";
+    pair.router_veth = absl::StrCat("s", pair.index);
+    return pair;
+  }
+  absl::Status Adopt(int index) override {
+    absl::MutexLock lock(&machine->mutex_);
+    return machine->slots_.insert(index).second ? absl::OkStatus()
+                                                : absl::AlreadyExistsError("slot");
+  }
+  absl::Status Release(int index) override {
+    return machine->Call("pool.Release", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->slots_.erase(index);
+      return absl::OkStatus();
+    });
+  }
+  absl::Status Sweep() override { return absl::OkStatus(); }
+  void Start() override {}
+  FakeMachine* const machine;
+};
+
+struct FakeGateway : GatewayClient {
+  explicit FakeGateway(FakeMachine* m) : machine(m) {}
+  absl::Status PutSession(const GatewaySession& session) override {
+    return machine->Call("gateway.Put", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->gateway_[session.session_id] = session;
+      return absl::OkStatus();
+    });
+  }
+  absl::Status RemoveSession(const std::string& session_id) override {
+    return machine->Call("gateway.Remove", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->gateway_.erase(session_id);
+      return absl::OkStatus();
+    });
+  }
+  absl::StatusOr<std::vector<GatewaySession>> ListSessions() override {
+    absl::MutexLock lock(&machine->mutex_);
+    std::vector<GatewaySession> sessions;
+    for (const auto& [id, session] : machine->gateway_) sessions.push_back(session);
+    return sessions;
+  }
+  absl::Status RenewFence(absl::Duration sent_at, absl::Duration fence_after) override {
+    return machine->Call("gateway.RenewFence", [] { return absl::OkStatus(); });
+  }
+  absl::StatusOr<std::vector<std::string>> ListFenced() override {
+    absl::MutexLock lock(&machine->mutex_);
+    return std::vector<std::string>(machine->fenced_.begin(), machine->fenced_.end());
+  }
+  absl::StatusOr<GatewayStats> Stats() override { return GatewayStats(); }
+  FakeMachine* const machine;
+};
+
+struct FakeCgroups : CgroupManager {
+  explicit FakeCgroups(FakeMachine* m) : machine(m) {}
+  static std::pair<std::string, std::string> Split(const std::string& name) {
+    const size_t slash = name.find("/exec-");
+    if (slash == std::string::npos) return {name, ""};
+    return {name.substr(0, slash), name.substr(slash + 6)};
+  }
+  absl::Status Prepare(const SandboxLimits& capacity) override { return absl::OkStatus(); }
+  absl::Status Create(const std::string& name, const SandboxLimits& limits) override {
+    absl::MutexLock lock(&machine->mutex_);
+    machine->cgroups_[name];
+    return absl::OkStatus();
+  }
+  absl::StatusOr<int> CreateExec(const std::string& session, const std::string& exec) override {
+    PADDOCK_RETURN_IF_ERROR(machine->Call("cgroup.CreateExec", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->cgroups_[session][exec] = true;
+      return absl::OkStatus();
+    }));
+    return -1;
+  }
+  absl::Status Kill(const std::string& name, absl::Duration timeout) override {
+    return machine->Call("cgroup.Kill", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      const auto [session, exec] = Split(name);
+      if (machine->cgroups_.count(session) == 0) return absl::OkStatus();
+      auto& execs = machine->cgroups_[session];
+      if (exec.empty()) {
+        for (auto& [id, populated] : execs) populated = false;
+        machine->containers_.erase(session);
+      } else if (execs.count(exec) > 0) {
+        execs[exec] = false;
+      }
+      return absl::OkStatus();
+    });
+  }
+  absl::Status Remove(const std::string& name) override {
+    return machine->Call("cgroup.Remove", [&]() -> absl::Status {
+      absl::MutexLock lock(&machine->mutex_);
+      const auto [session, exec] = Split(name);
+      const auto it = machine->cgroups_.find(session);
+      if (it == machine->cgroups_.end()) return absl::OkStatus();
+      if (exec.empty()) {
+        machine->cgroups_.erase(it);
+      } else if (it->second.count(exec) > 0 && it->second[exec]) {
+        return absl::FailedPreconditionError("not empty");
+      } else {
+        it->second.erase(exec);
+      }
+      return absl::OkStatus();
+    });
+  }
+  bool IsEmpty(const std::string& name) override {
+    absl::MutexLock lock(&machine->mutex_);
+    const auto [session, exec] = Split(name);
+    const auto it = machine->cgroups_.find(session);
+    return it == machine->cgroups_.end() || it->second.count(exec) == 0 || !it->second[exec];
+  }
+  absl::StatusOr<std::vector<std::string>> ListExecs(const std::string& session) override {
+    absl::MutexLock lock(&machine->mutex_);
+    std::vector<std::string> execs;
+    const auto it = machine->cgroups_.find(session);
+    if (it == machine->cgroups_.end()) return execs;
+    for (const auto& [exec, populated] : it->second) execs.push_back(exec);
+    return execs;
+  }
+  absl::StatusOr<std::vector<std::string>> List() override {
+    absl::MutexLock lock(&machine->mutex_);
+    std::vector<std::string> names;
+    for (const auto& [name, execs] : machine->cgroups_) names.push_back(name);
+    return names;
+  }
+  absl::StatusOr<CgroupUsage> Usage(const std::string& name) override { return CgroupUsage(); }
+  std::vector<std::string> Directories(const std::string& name) override {
+    return {absl::StrCat("/cgroup/", name)};
+  }
+  FakeMachine* const machine;
+};
+
+struct FakeRuntime : ContainerRuntime {
+  explicit FakeRuntime(FakeMachine* m) : machine(m) {}
+  std::string name() const override { return "fake"; }
+  absl::StatusOr<RunningContainer> Start(const ContainerSpec& spec,
+                                         absl::Duration timeout) override {
+    RunningContainer running;
+    PADDOCK_RETURN_IF_ERROR(machine->Call("runtime.Start", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      running.pid = machine->next_pid_++;
+      running.start_time = 7;
+      machine->cgroups_[spec.session_id];
+      machine->containers_[spec.session_id].running = running;
+      ++machine->starts_[spec.session_id];
+      return absl::OkStatus();
+    }));
+    return running;
+  }
+  bool IsAlive(const RunningContainer& container) override {
+    absl::MutexLock lock(&machine->mutex_);
+    for (const auto& [id, other] : machine->containers_) {
+      if (other.running.pid == container.pid) return other.alive;
+    }
+    return false;
+  }
+  void WatchExit(const RunningContainer& container, const std::string& cgroup,
+                 std::function<void(ContainerExit)> on_exit) override {
+    ContainerExit exit;
+    {
+      absl::MutexLock lock(&machine->mutex_);
+      auto& mine = machine->containers_[cgroup];
+      if (mine.alive) {
+        mine.on_exit = std::move(on_exit);
+        return;
+      }
+      exit = mine.exit;
+    }
+    on_exit(exit);
+  }
+  absl::Status Destroy(const ContainerSpec& spec, absl::Duration timeout) override {
+    return machine->Call("runtime.Destroy", [&] {
+      absl::MutexLock lock(&machine->mutex_);
+      machine->containers_.erase(spec.session_id);
+      machine->cgroups_.erase(spec.session_id);
+      return absl::OkStatus();
+    });
+  }
+  FakeMachine* const machine;
+};
+
+struct FakeMachine::Agent {
+  explicit Agent(FakeMachine* machine)
+      : volumes(machine),
+        layers(machine),
+        pool(machine),
+        gateway(machine),
+        cgroups(machine),
+        runtime(machine) {}
+  FakeVolumes volumes;
+  FakeLayers layers;
+  FakePool pool;
+  FakeGateway gateway;
+  FakeCgroups cgroups;
+  FakeRuntime runtime;
+};
+
+FakeMachine::FakeMachine(const Paths* paths)
+    : paths_(paths), agent_(std::make_unique<Agent>(this)) {}
+FakeMachine::~FakeMachine() = default;
+
+NodeResources FakeMachine::NewAgent() {
+  {
+    absl::MutexLock lock(&mutex_);
+    slots_.clear();
+    for (auto& [id, container] : containers_) container.on_exit = nullptr;
+  }
+  NodeResources resources;
+  resources.paths = paths_;
+  resources.layers = &agent_->layers;
+  resources.volumes = &agent_->volumes;
+  resources.pool = &agent_->pool;
+  resources.gateway = &agent_->gateway;
+  resources.cgroups = &agent_->cgroups;
+  resources.runtimes[""] = &agent_->runtime;
+  resources.base_image = "sha256:base";
+  return resources;
+}
+
+absl::Status FakeMachine::Call(const std::string& name, const std::function<absl::Status()>& act) {
+  std::function<void(const std::string&)> hook;
+  absl::Status failure;
+  bool after = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    calls_.push_back(name);
+    hook = hook_;
+    const auto it = failures_.find(name);
+    if (it != failures_.end()) std::tie(failure, after) = it->second;
+  }
+  if (hook) hook(name);
+  if (!failure.ok() && !after) return failure;
+  absl::Status status = act();
+  if (hook) hook(name + ".done");
+  return failure.ok() ? status : failure;
+}
+
+void FakeMachine::FailCalls(const std::string& call, absl::Status status, bool after) {
+  absl::MutexLock lock(&mutex_);
+  failures_[call] = {std::move(status), after};
+}
+
+void FakeMachine::ClearFailures() {
+  absl::MutexLock lock(&mutex_);
+  failures_.clear();
+}
+
+void FakeMachine::SetHook(std::function<void(const std::string&)> hook) {
+  absl::MutexLock lock(&mutex_);
+  hook_ = std::move(hook);
+}
+
+void FakeMachine::EndContainer(const std::string& session_id, const ContainerExit& exit) {
+  std::function<void(ContainerExit)> on_exit;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto it = containers_.find(session_id);
+    if (it == containers_.end()) return;
+    it->second.alive = false;
+    it->second.exit = exit;
+    on_exit = std::exchange(it->second.on_exit, nullptr);
+  }
+  if (on_exit) on_exit(exit);
+}
+
+void FakeMachine::Reboot() {
+  absl::MutexLock lock(&mutex_);
+  containers_.clear();
+  cgroups_.clear();
+  gateway_.clear();
+  slots_.clear();
+}
+
+FakeMachine::Snapshot FakeMachine::Take() const {
+  absl::MutexLock lock(&mutex_);
+  Snapshot snapshot{volumes_, gateway_, cgroups_, {}};
+  for (const auto& [id, container] : containers_) {
+    if (container.alive) snapshot.containers[id] = container.running;
+  }
+  return snapshot;
+}
+
+void FakeMachine::GoBack(const Snapshot& snapshot) {
+  absl::MutexLock lock(&mutex_);
+  volumes_ = snapshot.volumes;
+  gateway_ = snapshot.gateway;
+  cgroups_ = snapshot.cgroups;
+  containers_.clear();
+  for (const auto& [id, running] : snapshot.containers) containers_[id].running = running;
+}
+
+void FakeMachine::AddExecCgroup(const std::string& session_id, const std::string& exec_id,
+                                bool populated) {
+  absl::MutexLock lock(&mutex_);
+  cgroups_[session_id][exec_id] = populated;
+}
+
+void FakeMachine::Fence(const std::string& session_id) {
+  {
+    absl::MutexLock lock(&mutex_);
+    fenced_.insert(session_id);
+  }
+  EndContainer(session_id, ContainerExit{-1, 9, false});
+}
+
+std::set<std::string> FakeMachine::Things() const {
+  absl::MutexLock lock(&mutex_);
+  std::set<std::string> things;
+  for (const std::string& id : volumes_) things.insert("volume:" + id);
+  for (const auto& [id, session] : gateway_) things.insert("gateway:" + id);
+  for (const auto& [id, execs] : cgroups_) {
+    things.insert("cgroup:" + id);
+    for (const auto& [exec, populated] : execs) things.insert(absl::StrCat("exec:", id, "/", exec));
+  }
+  for (const auto& [id, container] : containers_) things.insert("container:" + id);
+  for (int slot : slots_) things.insert(absl::StrCat("slot:", slot));
+  return things;
+}
+
+std::vector<std::string> FakeMachine::Calls() const {
+  absl::MutexLock lock(&mutex_);
+  return calls_;
+}
+
+int FakeMachine::StartsOf(const std::string& session_id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto it = starts_.find(session_id);
+  return it == starts_.end() ? 0 : it->second;
+}
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,229 @@
+#include "tests/integration/fake_node_agent.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/errors.h"
+#include "common/grpc_status.h"
+#include "common/ids.h"
+
+namespace paddock::testing {
+namespace {
+
+using internal::v1::NodeRegistry;
+
+std::unique_ptr<grpc::ClientContext> ShortCall() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  return context;
+}
+
+void SetRunning(const std::string& session_id, int64_t generation,
+                internal::v1::SessionStatus* status) {
+  status->set_session_id(session_id);
+  status->set_generation(generation);
+  status->set_phase(internal::v1::SESSION_PHASE_RUNNING);
+}
+
+}  // namespace
+
+FakeNodeAgent::FakeNodeAgent(std::string node_id, const TlsFiles& files)
+    : node_id_(std::move(node_id)),
+      identity_(TlsIdentity::Load(files).value()),
+      epoch_(NewId("epoch_", absl::Now())) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", identity_->MutualServer(), &port_);
+  builder.RegisterService(this);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) abort();
+}
+
+FakeNodeAgent::~FakeNodeAgent() { Stop(); }
+
+void FakeNodeAgent::Stop() {
+  if (server_ == nullptr) return;
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_->Wait();
+  server_ = nullptr;
+}
+
+std::unique_ptr<NodeRegistry::Stub> FakeNodeAgent::Registry(int port) const {
+  return NodeRegistry::NewStub(grpc::CreateChannel(absl::StrCat("127.0.0.1:", port),
+                                                   identity_->MutualChannel(kControlPlaneRole)));
+}
+
+grpc::Status FakeNodeAgent::Register(int registry_port, const std::string& node_id) {
+  internal::v1::RegisterRequest request;
+  request.set_node_id(node_id);
+  request.set_name("fake");
+  request.set_address(absl::StrCat("127.0.0.1:", port_));
+  request.set_epoch(epoch_);
+  request.set_boot_id("boot");
+  request.mutable_capacity()->set_cpu_millis(64'000);
+  request.mutable_capacity()->set_memory_bytes(int64_t{64} << 30);
+  request.mutable_capacity()->set_disk_bytes(int64_t{1} << 40);
+  request.mutable_capacity()->set_sessions(1000);
+  request.add_runtime_classes("crun");
+  request.set_base_image("sha256:base");
+  request.add_images("sha256:base");
+  internal::v1::HeartbeatResponse response;
+  const grpc::Status status =
+      Registry(registry_port)->Register(ShortCall().get(), request, &response);
+  if (!status.ok()) return status;
+  {
+    absl::MutexLock lock(&mutex_);
+    applied_ = response.revision();
+  }
+  return Heartbeat(registry_port);
+}
+
+grpc::Status FakeNodeAgent::Heartbeat(int registry_port) {
+  internal::v1::HeartbeatRequest request;
+  request.set_node_id(node_id_);
+  request.set_epoch(epoch_);
+  request.set_sequence(++sequence_);
+  {
+    absl::MutexLock lock(&mutex_);
+    request.set_applied_revision(applied_);
+    for (const auto& [id, generation] : sessions_) {
+      SetRunning(id, generation, request.add_sessions());
+    }
+  }
+  internal::v1::HeartbeatResponse response;
+  const grpc::Status status =
+      Registry(registry_port)->Heartbeat(ShortCall().get(), request, &response);
+  absl::MutexLock lock(&mutex_);
+  if (status.ok()) applied_ = response.revision();
+  return status;
+}
+
+int FakeNodeAgent::running() const {
+  absl::MutexLock lock(&mutex_);
+  return static_cast<int>(sessions_.size());
+}
+
+std::map<std::string, std::string> FakeNodeAgent::files() const {
+  absl::MutexLock lock(&mutex_);
+  return files_;
+}
+
+grpc::Status FakeNodeAgent::CheckGeneration(const std::string& session_id,
+                                            int64_t generation) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = sessions_.find(session_id);
+  if (found != sessions_.end() && found->second == generation) return grpc::Status::OK;
+  return ToGrpcStatus(errors::StaleGeneration(session_id, generation, generation + 1));
+}
+
+grpc::Status FakeNodeAgent::PutSession(grpc::ServerContext*,
+                                       const internal::v1::PutSessionRequest* request,
+                                       internal::v1::PutSessionResponse* response) {
+  const internal::v1::SessionSpec& spec = request->spec();
+  absl::MutexLock lock(&mutex_);
+  sessions_[spec.session_id()] = spec.generation();
+  applied_ = std::max(applied_, request->revision());
+  SetRunning(spec.session_id(), spec.generation(), response->mutable_status());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeAgent::StopSession(grpc::ServerContext*,
+                                        const internal::v1::StopSessionRequest* request,
+                                        internal::v1::StopSessionResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  sessions_.erase(request->session_id());
+  response->mutable_status()->set_session_id(request->session_id());
+  response->mutable_status()->set_generation(request->generation());
+  response->mutable_status()->set_phase(internal::v1::SESSION_PHASE_TERMINATED);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeAgent::Exec(
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<v1::ExecResponse, internal::v1::NodeExecRequest>* stream) {
+  internal::v1::NodeExecRequest request;
+  if (!stream->Read(&request)) return grpc::Status::CANCELLED;
+  const v1::ExecStart start = request.exec().start();
+  if (grpc::Status ok = CheckGeneration(start.session_id(), request.generation()); !ok.ok()) {
+    return ok;
+  }
+  const std::string program = start.command(0);
+  if (program == "fail") return ToGrpcStatus(errors::SessionNotFound(start.session_id()));
+  v1::ExecResponse response;
+  response.mutable_started()->set_pid(2);
+  stream->Write(response);
+  if (program == "flood") {
+    response.set_stdout(std::string(64 * 1024, 'x'));
+    while (stream->Write(response)) flooded_ += 64 * 1024;
+    return grpc::Status::CANCELLED;
+  }
+  if (program == "hang") ++hanging_;
+  while (stream->Read(&request)) {
+    if (request.exec().has_close_stdin()) break;
+    if (request.exec().has_stdin() && program == "cat") {
+      response.set_stdout(request.exec().stdin());
+      stream->Write(response);
+    }
+  }
+  if (program == "hang") {
+    while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    --hanging_;
+    return grpc::Status::CANCELLED;
+  }
+  response.mutable_exited()->set_code(program == "exit" ? std::stoi(start.command(1)) : 0);
+  stream->Write(response);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeAgent::ReadFile(grpc::ServerContext*,
+                                     const internal::v1::NodeReadFileRequest* request,
+                                     grpc::ServerWriter<v1::ReadFileResponse>* writer) {
+  const auto all = files();
+  const auto found = all.find(request->read().path());
+  if (found == all.end()) return ToGrpcStatus(errors::PathNotFound(request->read().path()));
+  for (size_t at = 0; at < found->second.size(); at += 64 * 1024) {
+    v1::ReadFileResponse response;
+    response.set_data(found->second.substr(at, 64 * 1024));
+    if (!writer->Write(response)) return grpc::Status::CANCELLED;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeAgent::WriteFile(
+    grpc::ServerContext* context, grpc::ServerReader<internal::v1::NodeWriteFileRequest>* reader,
+    v1::WriteFileResponse* response) {
+  internal::v1::NodeWriteFileRequest request;
+  if (!reader->Read(&request)) return grpc::Status::CANCELLED;
+  const v1::WriteFileStart start = request.write().start();
+  if (grpc::Status ok = CheckGeneration(start.session_id(), request.generation()); !ok.ok()) {
+    return ok;
+  }
+  std::string data;
+  while (reader->Read(&request)) data += request.write().data();
+  // As a real agent tells a half-close from a broken call.
+  reader->SendInitialMetadata();
+  if (context->IsCancelled()) return grpc::Status::CANCELLED;
+  absl::MutexLock lock(&mutex_);
+  response->set_size_bytes(static_cast<int64_t>(data.size()));
+  files_[start.path()] = std::move(data);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeAgent::ListDirectory(grpc::ServerContext*,
+                                          const internal::v1::NodeListDirectoryRequest* request,
+                                          v1::ListDirectoryResponse* response) {
+  const std::string& session_id = request->list().session_id();
+  if (grpc::Status ok = CheckGeneration(session_id, request->generation()); !ok.ok()) return ok;
+  for (const auto& [path, data] : files()) {
+    v1::DirectoryEntry* entry = response->add_entries();
+    entry->set_name(path);
+    entry->set_size_bytes(static_cast<int64_t>(data.size()));
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace paddock::testing

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "common/grpc_server.h"
+#include "common/tls.h"
+#include "paddock/internal/v1/node.grpc.pb.h"
+
+namespace paddock::testing {
+
+// A node agent over real gRPC with mutual TLS, whose containers are pretended. Thread-safe.
+//
+// Commands: `cat` echoes its input, `exit N` ends with N, `hang` goes on until it is cancelled,
+// `flood` writes without end, `fail` answers NOT_FOUND.
+class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
+ public:
+  // Serves with a certificate of that node.
+  FakeNodeAgent(std::string node_id, const TlsFiles& files);
+  ~FakeNodeAgent() override;
+
+  // Tells the registry at that port; `node_id` is what the message says.
+  grpc::Status Register(int registry_port, const std::string& node_id);
+  grpc::Status Register(int registry_port) { return Register(registry_port, node_id_); }
+  grpc::Status Heartbeat(int registry_port);
+
+  // As if the machine was gone: every connection breaks, no new ones.
+  void Stop();
+
+  const std::string& node_id() const { return node_id_; }
+  int running() const;
+  int hanging() const { return hanging_; }
+  int64_t flooded() const { return flooded_; }
+  // Whole files, by path.
+  std::map<std::string, std::string> files() const;
+
+  grpc::Status PutSession(grpc::ServerContext* context,
+                          const internal::v1::PutSessionRequest* request,
+                          internal::v1::PutSessionResponse* response) override;
+  grpc::Status StopSession(grpc::ServerContext* context,
+                           const internal::v1::StopSessionRequest* request,
+                           internal::v1::StopSessionResponse* response) override;
+  grpc::Status Exec(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<v1::ExecResponse, internal::v1::NodeExecRequest>* stream) override;
+  grpc::Status ReadFile(grpc::ServerContext* context,
+                        const internal::v1::NodeReadFileRequest* request,
+                        grpc::ServerWriter<v1::ReadFileResponse>* writer) override;
+  grpc::Status WriteFile(grpc::ServerContext* context,
+                         grpc::ServerReader<internal::v1::NodeWriteFileRequest>* reader,
+                         v1::WriteFileResponse* response) override;
+  grpc::Status ListDirectory(grpc::ServerContext* context,
+                             const internal::v1::NodeListDirectoryRequest* request,
+                             v1::ListDirectoryResponse* response) override;
+
+ private:
+  std::unique_ptr<internal::v1::NodeRegistry::Stub> Registry(int port) const;
+  // FAILED_PRECONDITION for another generation than the one that runs.
+  grpc::Status CheckGeneration(const std::string& session_id, int64_t generation) const;
+
+  const std::string node_id_;
+  const std::shared_ptr<TlsIdentity> identity_;
+  const std::string epoch_;
+  std::unique_ptr<grpc::Server> server_;
+  int port_ = 0;
+  std::atomic<int> hanging_{0};
+  std::atomic<int64_t> flooded_{0};
+  std::atomic<int64_t> sequence_{0};
+  mutable absl::Mutex mutex_;
+  int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, int64_t> sessions_ ABSL_GUARDED_BY(mutex_);  // Generations.
+  std::map<std::string, std::string> files_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace paddock::testing

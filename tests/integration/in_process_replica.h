@@ -1,0 +1,66 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/thread_pool.h"
+#include "common/timer_queue.h"
+#include "controlplane/api/core_executors.h"
+#include "controlplane/api/public_server.h"
+#include "controlplane/core/control_plane.h"
+#include "controlplane/rpc/node_channels.h"
+#include "controlplane/rpc/node_registry_service.h"
+#include "controlplane/rpc/rpc_node_client.h"
+#include "controlplane/store/database.h"
+#include "tests/support/paddock_client.h"
+#include "tests/support/test_certificates.h"
+
+namespace paddock::testing {
+
+// A whole control plane in this process: real servers with TLS, a database of its own, and keys.
+// Aborts when it can't be started. Thread-safe once started.
+class InProcessReplica {
+ public:
+  struct Options {
+    Settings settings;
+    int handler_threads = 8;
+    int handler_queue = 1000;
+  };
+
+  explicit InProcessReplica(const Options& options);
+  ~InProcessReplica();
+
+  // Of a new key of that workspace.
+  PaddockClient Client(const std::string& workspace = "default", bool admin = true);
+  std::string NewKey(const std::string& workspace, bool admin);
+  Endpoint EndpointFor(const std::string& api_key);
+
+  TestCertificates& certificates() { return certificates_; }
+  int internal_port() const { return internal_server_->port(); }
+  PublicServer& public_server() { return *public_server_; }
+  ControlPlane& control_plane() { return *control_plane_; }
+  ThreadPool& handlers() { return handler_pool_; }
+
+ private:
+  TestCertificates certificates_;
+  std::unique_ptr<Database> database_;
+  std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  RpcMetrics metrics_{registry_.get()};
+  TimerQueue timers_;
+  QueueTimers core_timers_{&timers_};
+  ThreadPool core_pool_{"core", 4, 0};
+  PoolExecutor executor_{&core_pool_};
+  ThreadPool handler_pool_;
+  ThreadPool registry_pool_{"registry", 2, 100};
+  std::shared_ptr<TlsIdentity> identity_;
+  std::unique_ptr<NodeChannels> channels_;
+  std::unique_ptr<RpcNodeClient> node_client_;
+  std::unique_ptr<ControlPlane> control_plane_;
+  std::unique_ptr<Authenticator> authenticator_;
+  std::unique_ptr<PublicServer> public_server_;
+  std::unique_ptr<NodeRegistryService> registry_service_;
+  std::unique_ptr<GrpcServer> internal_server_;
+};
+
+}  // namespace paddock::testing

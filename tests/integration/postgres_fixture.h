@@ -1,0 +1,46 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace paddock {
+
+// A real PostgreSQL 15 server for tests: a cluster of its own in a temporary directory, reached by
+// a Unix socket, run as the user postgres. It ends with the object, and with the test process
+// however that ends. Not thread-safe. Needs root and Debian's postgresql-15.
+class PostgresServer {
+ public:
+  // Initialises and starts; waits until it answers.
+  static absl::StatusOr<std::unique_ptr<PostgresServer>> Start();
+  ~PostgresServer();
+  PostgresServer(const PostgresServer&) = delete;
+  PostgresServer& operator=(const PostgresServer&) = delete;
+
+  // One for the whole test process, started at the first call. Aborts when it can't be started.
+  static PostgresServer& Shared();
+
+  // Makes an empty database with a new name; answers its connection string.
+  absl::StatusOr<std::string> CreateDatabase();
+
+  // As a crash does it: SIGQUIT, nothing is written. Start again with StartServer.
+  void Crash();
+  absl::Status StartServer();
+  bool running() const { return pid_ > 0; }
+  pid_t pid() const { return pid_; }
+
+ private:
+  explicit PostgresServer(std::string directory) : directory_(std::move(directory)) {}
+  std::string Url(const std::string& database) const;
+  void Signal(int signal);
+
+  const std::string directory_;
+  pid_t pid_ = -1;
+  int databases_ = 0;
+};
+
+}  // namespace paddock
