@@ -32,6 +32,17 @@ TEST(IdsTest, IdsSortByTime) {
   }
 }
 
+TEST(IdsTest, IdsOfOneInstantSortInTheOrderOfTheirMaking) {
+  std::string previous = NewId("sesn_", kNow);
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string next = NewId("sesn_", kNow);
+    EXPECT_LT(previous, next);
+    // One that was timed earlier and made later disturbs nothing.
+    EXPECT_LT(NewId("sesn_", kNow - absl::Milliseconds(1)), next);
+    previous = next;
+  }
+}
+
 TEST(IdsTest, IdsOfOneInstantDiffer) {
   std::set<std::string> ids;
   for (int i = 0; i < 10'000; ++i) ids.insert(NewId("sesn_", kNow));

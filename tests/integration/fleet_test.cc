@@ -272,7 +272,8 @@ TEST_F(FleetTest, UnreachableAgentLeavesStartingUntilAHeartbeatHeals) {
   fleet_.Set(node, FakeFleet::Behaviour::kUnreachable);
   absl::StatusOr<Session> session = Create(absl::Milliseconds(200));
   ASSERT_TRUE(session.ok()) << session.status();
-  EXPECT_EQ(session->state, SessionPhase::kStarting);
+  // A node that joined within the last moments may be seen a little later.
+  EXPECT_TRUE(Eventually([&] { return Get(session->id).state == SessionPhase::kStarting; }));
   fleet_.Set(node, FakeFleet::Behaviour::kRun);
   EXPECT_TRUE(Eventually([&] { return Get(session->id).state == SessionPhase::kRunning; }));
 }
