@@ -29,8 +29,19 @@ int LinesOf(const std::string& command) {
   return lines;
 }
 
+// Whether a process could be of this system: a program of it, a runtime, or anything in a user
+// namespace other than the machine's. The rest of the machine may do what it likes meanwhile.
+bool MayBeOurs(const fs::path& process, const std::string& name, const std::string& program,
+               const std::string& home) {
+  std::error_code error;
+  return absl::StartsWith(program, home + "/") || absl::StartsWith(program, "/memfd:") ||
+         name == "crun" || name == "runc" ||
+         fs::read_symlink(process / "ns/user", error) !=
+             fs::read_symlink("/proc/self/ns/user", error);
+}
+
 // Processes, the namespaces they hold, and the descriptors of Paddock's own.
-void CountProcesses(std::map<std::string, int>* census) {
+void CountProcesses(const std::string& home, std::map<std::string, int>* census) {
   std::set<std::string> net, user;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {
@@ -39,10 +50,9 @@ void CountProcesses(std::map<std::string, int>* census) {
     std::ifstream comm(entry.path() / "comm");
     std::string name;
     std::getline(comm, name);
-    // The database's own workers come and go with its load.
-    if (name.empty() || name == "postgres" || absl::StartsWith(name, "kworker")) continue;
-    const fs::path target = fs::read_symlink(entry.path() / "exe", error);
+    const std::string program = fs::read_symlink(entry.path() / "exe", error).string();
     if (error) continue;  // Kernel threads, and what has just ended.
+    if (!MayBeOurs(entry.path(), name, program, home)) continue;
     ++(*census)["processes"];
     net.insert(fs::read_symlink(entry.path() / "ns/net", error).string());
     user.insert(fs::read_symlink(entry.path() / "ns/user", error).string());
@@ -77,7 +87,7 @@ std::map<std::string, int> TakeCensus(const std::string& home) {
   census["host links"] = LinesOf("ip -o link");
   census["cgroups"] = LinesOf("find /sys/fs/cgroup -path '*paddock*' -type d");
   census["host rule lines"] = LinesOf("nft list ruleset");
-  CountProcesses(&census);
+  CountProcesses(home, &census);
   CountRouters(home, &census);
   return census;
 }
