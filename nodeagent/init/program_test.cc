@@ -129,9 +129,13 @@ TEST(EnvironmentTest, LaterOnesWin) {
   User user = {};
   strcpy(user.name, "me");
   strcpy(user.home, "/home/me");
-  char* own[] = {strdup("PATH=/bin"), strdup("HOME=/root"), strdup("KEEP=1"), nullptr};
-  char* requested[] = {strdup("USER=other"), strdup("PATH=/opt"), strdup("HOM=x")};
-  char** built = BuildEnvironment(own, requested, 3, user, /*terminal=*/true);
+  char path[] = "PATH=/bin", home[] = "HOME=/root", keep[] = "KEEP=1";
+  char* own[] = {path, home, keep, nullptr};
+  char other[] = "USER=other", opt[] = "PATH=/opt", hom[] = "HOM=x";
+  char* requested[] = {other, opt, hom};
+  // Never freed: the real caller executes a command next.
+  static char** built = nullptr;
+  built = BuildEnvironment(own, requested, 3, user, /*terminal=*/true);
   ASSERT_NE(built, nullptr);
   std::vector<std::string> list;
   for (char** next = built; *next != nullptr; ++next) list.push_back(*next);

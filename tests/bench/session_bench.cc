@@ -1,6 +1,6 @@
 // Measures a running Paddock beside the bare OCI runtime, in the same run: sequential cycles, exec
-// alone, CPU of a cycle, an open-loop rate, a burst of creates at once, and the memory of idle
-// sessions.
+// alone, CPU of a cycle, an open-loop rate, a burst of creates at once, the memory of idle
+// sessions, and commands beside a greedy session.
 
 #include <atomic>
 #include <cstdio>
@@ -17,6 +17,7 @@
 #include "common/status_macros.h"
 #include "tests/bench/bare_runtime.h"
 #include "tests/bench/machine_meter.h"
+#include "tests/bench/neighbour.h"
 #include "tests/bench/report.h"
 #include "tests/bench/session_cycle.h"
 
@@ -29,6 +30,7 @@ ABSL_FLAG(double, rate, 10, "open loop: cycles started per second");
 ABSL_FLAG(absl::Duration, open_loop, absl::Seconds(10), "open loop: for how long; 0 leaves it out");
 ABSL_FLAG(int, burst, 100, "creates at once; 0 leaves it out");
 ABSL_FLAG(int, idle, 200, "idle sessions whose memory is measured; 0 leaves it out");
+ABSL_FLAG(int, neighbour, 100, "commands beside a greedy session; 0 leaves it out");
 ABSL_FLAG(std::string, json, "", "file for the results as JSON");
 
 namespace paddock::bench {
@@ -239,6 +241,17 @@ absl::Status IdleMemory(Bench& bench) {
   return absl::OkStatus();
 }
 
+absl::Status Neighbour(Bench& bench) {
+  const int count = absl::GetFlag(FLAGS_neighbour);
+  if (count == 0) return absl::OkStatus();
+  PADDOCK_ASSIGN_OR_RETURN(const NeighbourSamples samples,
+                           MeasureNeighbour(*bench.client, bench.environment_id, count));
+  bench.report.Section("Neighbour of a session that takes all it may");
+  bench.report.Steps("neighbour", "exec alone", samples.alone);
+  bench.report.Steps("neighbour", "exec beside it", samples.beside);
+  return absl::OkStatus();
+}
+
 absl::Status RunAll(Bench& bench) {
   PADDOCK_ASSIGN_OR_RETURN(const std::string rootfs, FindRootfs(bench.endpoint));
   PADDOCK_ASSIGN_OR_RETURN(BareRuntime bare,
@@ -251,7 +264,8 @@ absl::Status RunAll(Bench& bench) {
   PADDOCK_RETURN_IF_ERROR(CpuOfCycle(bench, bare));
   OpenLoopRate(bench);
   PADDOCK_RETURN_IF_ERROR(Burst(bench));
-  return IdleMemory(bench);
+  PADDOCK_RETURN_IF_ERROR(IdleMemory(bench));
+  return Neighbour(bench);
 }
 
 absl::Status Main() {
