@@ -40,9 +40,9 @@ inline constexpr absl::string_view kNodePrefix = "node_";
 inline constexpr absl::string_view kApiKeyPrefix = "apikey_";
 
 // `prefix` + 26 characters of Crockford's base32 in lower case: 48 bits of milliseconds since the
-// epoch, then 80 random bits that rise within a millisecond. So the ids that a process makes sort in
-// the order in which they were made, those of several by time; and they are safe in URLs and file
-// names. Thread-safe.
+// epoch, then 80 random bits that rise within a millisecond. So the ids that a process makes sort
+// in the order in which they were made, those of several by time; and they are safe in URLs and
+// file names. Thread-safe.
 std::string NewId(absl::string_view prefix, absl::Time now);
 
 // Whether `id` has the form that NewId gives for `prefix`.

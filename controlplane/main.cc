@@ -14,6 +14,7 @@
 #include "common/grpc_server.h"
 #include "common/log.h"
 #include "common/metrics_server.h"
+#include "common/mutex_mode.h"
 #include "common/pool_metrics.h"
 #include "common/rpc_metrics.h"
 #include "common/shutdown_signal.h"
@@ -295,6 +296,7 @@ absl::Status Run(const std::vector<char*>& arguments) {
 }  // namespace paddock
 
 int main(int argc, char** argv) {
+  paddock::UseMutexesOfProduction();
   absl::SetProgramUsageMessage(paddock::kUsage);
   const absl::Status status = paddock::Run(absl::ParseCommandLine(argc, argv));
   if (status.ok()) return 0;

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/mutex_mode.h"
 #include "common/shutdown_signal.h"
 #include "common/status_macros.h"
 #include "nodeagent/agent.h"
@@ -97,4 +98,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace paddock::nodeagent
 
-int main(int argc, char** argv) { return paddock::nodeagent::Main(argc, argv); }
+int main(int argc, char** argv) {
+  paddock::UseMutexesOfProduction();
+  return paddock::nodeagent::Main(argc, argv);
+}
