@@ -49,7 +49,8 @@ OrderedJson ToolJson(const nlohmann::json& tool) {
                                ? tool["type"].get<std::string>()
                                : std::string();
   if (type != kAgentToolset && type != kMcpToolset) return json;
-  if (!json.contains("configs") || json["configs"].is_null()) json["configs"] = OrderedJson::array();
+  if (!json.contains("configs") || json["configs"].is_null())
+    json["configs"] = OrderedJson::array();
   OrderedJson& defaults = json["default_config"];
   if (!defaults.is_object()) defaults = OrderedJson::object();
   if (!defaults.contains("enabled") || defaults["enabled"].is_null()) defaults["enabled"] = true;
