@@ -124,6 +124,7 @@ absl::Status Gateway::StartDns(UniqueFd udp, UniqueFd tcp) {
 std::optional<SessionElement> Gateway::ElementOf(const GatewaySession& session) {
   switch (session.policy.kind) {
     case NetworkPolicy::Kind::kNone:
+    case NetworkPolicy::Kind::kLimited:
       return std::nullopt;
     case NetworkPolicy::Kind::kUnrestricted:
       return SessionElement{session.address, session.router_veth};

@@ -11,11 +11,39 @@
 
 namespace paddock::nodeagent {
 
-// What one session may reach. For now only unrestricted behind the safety blocklist; `kNone` is for
-// what can't be applied: no network at all, never an open one.
+// A host with one TCP port.
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+// What one session may reach. `kNone` is for what can't be applied: no network at all, never an
+// open one.
 struct NetworkPolicy {
-  enum class Kind { kNone, kUnrestricted };
+  enum class Kind { kNone, kUnrestricted, kLimited };
   Kind kind = Kind::kNone;
+  // Of kLimited. Bare hosts and `*.example.com`, lower-case A-labels; any TCP port.
+  std::vector<std::string> hosts;
+  std::vector<HostPort> host_ports;
+};
+
+// One connection or look-up that a session's policy let through or refused.
+struct EgressEvent {
+  int64_t sequence = 0;  // Rises within a session.
+  absl::Time time;
+  std::string name;      // As the session asked for it; empty if it didn't.
+  std::string address;   // What was dialed, or what the session dialed.
+  int port = 0;
+  std::string protocol;  // "dns", "tcp", "udp", "tls", "http", "icmp".
+  bool allowed = false;
+  std::string reason;  // For people: what was refused and which setting would allow it.
+  int64_t bytes_sent = 0;
+  int64_t bytes_received = 0;
+};
+
+struct EgressPage {
+  std::vector<EgressEvent> events;  // Oldest first.
+  bool more = false;
 };
 
 // One session as the gateway process knows it.
