@@ -21,12 +21,17 @@ enum class ErrorReason {
   kInvalidPageToken,
   kBetaHeaderMissing,
   kMessageTooLarge,
+  kHeaderTooLarge,
+  kMalformedRequest,
   kRevisionTooOld,
   // Who asks.
   kApiKeyMissing,
   kApiKeyInvalid,
   kAdminKeyRequired,
+  kWorkspaceMismatch,
   // What it names.
+  kRouteNotFound,
+  kHttpMethodNotAllowed,
   kEnvironmentNotFound,
   kAgentNotFound,
   kSessionNotFound,
@@ -52,6 +57,8 @@ enum class ErrorReason {
   kPackagesNotSupportedYet,
   kLimitedNetworkingNotSupportedYet,
   kMethodNotSupportedYet,
+  kFieldNotSupported,
+  kNoModel,
   // Bounds and failures of the server.
   kOverloaded,
   kTooManyExecs,
@@ -80,17 +87,22 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 45> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 52> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
     ErrorReason::kInvalidPageToken,
     ErrorReason::kBetaHeaderMissing,
     ErrorReason::kMessageTooLarge,
+    ErrorReason::kHeaderTooLarge,
+    ErrorReason::kMalformedRequest,
     ErrorReason::kRevisionTooOld,
     ErrorReason::kApiKeyMissing,
     ErrorReason::kApiKeyInvalid,
     ErrorReason::kAdminKeyRequired,
+    ErrorReason::kWorkspaceMismatch,
+    ErrorReason::kRouteNotFound,
+    ErrorReason::kHttpMethodNotAllowed,
     ErrorReason::kEnvironmentNotFound,
     ErrorReason::kAgentNotFound,
     ErrorReason::kSessionNotFound,
@@ -114,6 +126,8 @@ inline constexpr std::array<ErrorReason, 45> kAllErrorReasons = {
     ErrorReason::kPackagesNotSupportedYet,
     ErrorReason::kLimitedNetworkingNotSupportedYet,
     ErrorReason::kMethodNotSupportedYet,
+    ErrorReason::kFieldNotSupported,
+    ErrorReason::kNoModel,
     ErrorReason::kOverloaded,
     ErrorReason::kTooManyExecs,
     ErrorReason::kDiskFull,

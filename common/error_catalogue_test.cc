@@ -48,10 +48,17 @@ TEST(ErrorCatalogueTest, StableNamesAndCodes) {
       {R::kBetaHeaderMissing, "BETA_HEADER_MISSING", C::kInvalidArgument, 400,
        "beta_header_missing"},
       {R::kMessageTooLarge, "MESSAGE_TOO_LARGE", C::kResourceExhausted, 413, "message_too_large"},
+      {R::kHeaderTooLarge, "HEADER_TOO_LARGE", C::kResourceExhausted, 431, "header_too_large"},
+      {R::kMalformedRequest, "MALFORMED_REQUEST", C::kInvalidArgument, 400, "malformed_request"},
       {R::kRevisionTooOld, "REVISION_TOO_OLD", C::kOutOfRange, 400, "revision_too_old"},
       {R::kApiKeyMissing, "API_KEY_MISSING", C::kUnauthenticated, 401, "api_key_missing"},
       {R::kApiKeyInvalid, "API_KEY_INVALID", C::kUnauthenticated, 401, "api_key_invalid"},
       {R::kAdminKeyRequired, "ADMIN_KEY_REQUIRED", C::kPermissionDenied, 403, "admin_key_required"},
+      {R::kWorkspaceMismatch, "WORKSPACE_MISMATCH", C::kPermissionDenied, 403,
+       "workspace_mismatch"},
+      {R::kRouteNotFound, "ROUTE_NOT_FOUND", C::kNotFound, 404, "route_not_found"},
+      {R::kHttpMethodNotAllowed, "HTTP_METHOD_NOT_ALLOWED", C::kUnimplemented, 405,
+       "http_method_not_allowed"},
       {R::kEnvironmentNotFound, "ENVIRONMENT_NOT_FOUND", C::kNotFound, 404,
        "environment_not_found"},
       {R::kAgentNotFound, "AGENT_NOT_FOUND", C::kNotFound, 404, "agent_not_found"},
@@ -86,6 +93,8 @@ TEST(ErrorCatalogueTest, StableNamesAndCodes) {
        C::kUnimplemented, 501, "limited_networking_not_supported_yet"},
       {R::kMethodNotSupportedYet, "METHOD_NOT_SUPPORTED_YET", C::kUnimplemented, 501,
        "method_not_supported_yet"},
+      {R::kFieldNotSupported, "FIELD_NOT_SUPPORTED", C::kUnimplemented, 501, "field_not_supported"},
+      {R::kNoModel, "NO_MODEL", C::kUnimplemented, 501, "no_model"},
       {R::kOverloaded, "OVERLOADED", C::kResourceExhausted, 429, "overloaded"},
       {R::kTooManyExecs, "TOO_MANY_EXECS", C::kResourceExhausted, 429, "too_many_execs"},
       {R::kDiskFull, "DISK_FULL", C::kResourceExhausted, 400, "disk_full"},
@@ -133,7 +142,9 @@ TEST(ErrorCatalogueTest, ErrorTypeFitsTheHttpStatus) {
         EXPECT_EQ(type, "rate_limit_error") << traits.name;
         break;
       case 400:
+      case 405:
       case 413:
+      case 431:
       case 499:
         EXPECT_EQ(type, "invalid_request_error") << traits.name;
         break;

@@ -107,6 +107,16 @@ absl::Status MessageTooLarge(int64_t limit_bytes) {
                    {{"limit_bytes", absl::StrCat(limit_bytes)}});
 }
 
+absl::Status HeaderTooLarge(int64_t limit_bytes) {
+  return MakeError(ErrorReason::kHeaderTooLarge,
+                   absl::StrCat("the request's header is larger than ", limit_bytes, " bytes"),
+                   {{"limit_bytes", absl::StrCat(limit_bytes)}});
+}
+
+absl::Status MalformedRequest(absl::string_view what) {
+  return MakeError(ErrorReason::kMalformedRequest, what);
+}
+
 absl::Status RevisionTooOld(int64_t after_revision) {
   return MakeError(
       ErrorReason::kRevisionTooOld,
@@ -125,6 +135,21 @@ absl::Status ApiKeyInvalid() {
 
 absl::Status AdminKeyRequired() {
   return MakeError(ErrorReason::kAdminKeyRequired, "this call needs an admin API key");
+}
+
+absl::Status WorkspaceMismatch(absl::string_view workspace) {
+  return MakeError(ErrorReason::kWorkspaceMismatch,
+                   absl::StrCat("anthropic-workspace-id: the API key doesn't belong to workspace ",
+                                QuoteId(workspace)));
+}
+
+absl::Status RouteNotFound(absl::string_view path) {
+  return MakeError(ErrorReason::kRouteNotFound, absl::StrCat("nothing is served at ", Quote(path)));
+}
+
+absl::Status HttpMethodNotAllowed(absl::string_view method, absl::string_view path) {
+  return MakeError(ErrorReason::kHttpMethodNotAllowed,
+                   absl::StrCat(Quote(method), " can't be done at ", Quote(path)));
 }
 
 absl::Status EnvironmentNotFound(absl::string_view id) {
@@ -278,6 +303,19 @@ absl::Status MethodNotSupportedYet(absl::string_view method) {
                    absl::StrCat(method, " isn't supported yet"), {{"method", std::string(method)}});
 }
 
+absl::Status FieldNotSupported(absl::string_view field, absl::string_view why) {
+  absl::Status status = MakeError(ErrorReason::kFieldNotSupported, absl::StrCat(field, ": ", why));
+  SetViolations(&status, {{std::string(field), std::string(why)}});
+  return status;
+}
+
+absl::Status NoModel(absl::string_view what) {
+  return MakeError(ErrorReason::kNoModel,
+                   absl::StrCat(what,
+                                ": this server runs sandboxes and no model, so it takes no "
+                                "events; run commands with SessionService.Exec over gRPC"));
+}
+
 absl::Status Overloaded(absl::string_view what, absl::Duration retry_after) {
   return Retryable(ErrorReason::kOverloaded, absl::StrCat("too much at once: ", what), retry_after);
 }
@@ -317,6 +355,10 @@ absl::Status CommitInDoubt() {
 
 absl::Status ShuttingDown() {
   return Retryable(ErrorReason::kShuttingDown, "the server is shutting down", kRetryAfterOutage);
+}
+
+absl::Status Unavailable(absl::string_view why) {
+  return Retryable(ErrorReason::kUnavailable, why, kRetryAfterOutage);
 }
 
 absl::Status DeadlineExceeded(absl::string_view what) {

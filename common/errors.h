@@ -26,6 +26,9 @@ absl::Status InvalidConfigTypeChange(absl::string_view from, absl::string_view t
 absl::Status InvalidPageToken();
 absl::Status BetaHeaderMissing(absl::string_view required_value);
 absl::Status MessageTooLarge(int64_t limit_bytes);
+absl::Status HeaderTooLarge(int64_t limit_bytes);
+// What isn't even a request: `what` says which part, and what it must be.
+absl::Status MalformedRequest(absl::string_view what);
 // A Watch can't be continued from there; the caller reads the resource and watches anew.
 absl::Status RevisionTooOld(int64_t after_revision);
 
@@ -35,9 +38,13 @@ absl::Status ApiKeyMissing();
 // Unknown, revoked or malformed: all alike.
 absl::Status ApiKeyInvalid();
 absl::Status AdminKeyRequired();
+// The request names a workspace that its key doesn't belong to.
+absl::Status WorkspaceMismatch(absl::string_view workspace);
 
 // --- What it names: unknown, malformed and another tenant's ids alike ---
 
+absl::Status RouteNotFound(absl::string_view path);
+absl::Status HttpMethodNotAllowed(absl::string_view method, absl::string_view path);
 absl::Status EnvironmentNotFound(absl::string_view id);
 absl::Status AgentNotFound(absl::string_view id);
 absl::Status AgentVersionNotFound(absl::string_view id, int64_t version);
@@ -77,6 +84,10 @@ absl::Status SelfHostedNotSupported(absl::string_view environment_id);
 absl::Status PackagesNotSupportedYet(absl::string_view environment_id);
 absl::Status LimitedNetworkingNotSupportedYet(absl::string_view environment_id);
 absl::Status MethodNotSupportedYet(absl::string_view method);
+// A field that other servers of this API know; `why` says what this one lacks.
+absl::Status FieldNotSupported(absl::string_view field, absl::string_view why);
+// Whatever asks a model to work.
+absl::Status NoModel(absl::string_view what);
 
 // --- Bounds and failures of the server ---
 
@@ -90,6 +101,8 @@ absl::Status DatabaseUnavailable();
 // The connection broke at commit. A create may be repeated with the same request_id.
 absl::Status CommitInDoubt();
 absl::Status ShuttingDown();
+// For whatever else will be better soon.
+absl::Status Unavailable(absl::string_view why);
 absl::Status DeadlineExceeded(absl::string_view what);
 absl::Status Cancelled();
 // `message` is for users: never SQL, paths of the host or secrets.

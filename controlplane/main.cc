@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "common/grpc_server.h"
 #include "common/log.h"
 #include "common/metrics_server.h"
+#include "common/open_files.h"
 #include "common/pool_metrics.h"
 #include "common/rpc_metrics.h"
 #include "common/shutdown_signal.h"
@@ -23,12 +25,16 @@
 #include "controlplane/api/public_server.h"
 #include "controlplane/api/readiness.h"
 #include "controlplane/core/control_plane.h"
+#include "controlplane/rest/rest_server.h"
 #include "controlplane/rpc/node_channels.h"
 #include "controlplane/rpc/node_registry_service.h"
 #include "controlplane/rpc/rpc_node_client.h"
 #include "controlplane/store/database.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:7443", "Public API (TLS): host:port.");
+ABSL_FLAG(std::string, http_listen, "127.0.0.1:7446",
+          "The same API as REST/JSON (HTTPS): host:port; empty: none.");
+ABSL_FLAG(int, http_threads, 2, "Threads that read and write HTTP connections.");
 ABSL_FLAG(std::string, internal_listen, "127.0.0.1:7444",
           "Node registry and channelz (mutual TLS): host:port.");
 ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:7445", "HTTP /metrics: host:port.");
@@ -124,6 +130,7 @@ class Replica {
 
  private:
   absl::Status StartPublicServer();
+  absl::Status StartRestServer();
   absl::Status StartInternalServer();
   absl::Status StartMetrics();
   void SetReady(bool ready);
@@ -146,6 +153,7 @@ class Replica {
   std::unique_ptr<ControlPlane> control_plane_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<PublicServer> public_server_;
+  std::unique_ptr<RestServer> rest_server_;
   std::unique_ptr<NodeRegistryService> registry_service_;
   std::unique_ptr<GrpcServer> internal_server_;
   std::unique_ptr<Readiness> readiness_;
@@ -170,6 +178,7 @@ absl::Status Replica::Start() {
   control_plane_ = std::make_unique<ControlPlane>(deps, settings_);
   authenticator_ = std::make_unique<Authenticator>(database_->stores().api_keys, Clock::Real());
   PADDOCK_RETURN_IF_ERROR(StartPublicServer());
+  PADDOCK_RETURN_IF_ERROR(StartRestServer());
   PADDOCK_RETURN_IF_ERROR(StartInternalServer());
   PADDOCK_RETURN_IF_ERROR(StartMetrics());
   control_plane_->Start();
@@ -197,6 +206,24 @@ absl::Status Replica::StartPublicServer() {
   deps.node_stubs = [this](const NodeTarget& node) { return channels_->For(node); };
   PADDOCK_ASSIGN_OR_RETURN(public_server_, PublicServer::Start(deps, absl::GetFlag(FLAGS_listen),
                                                                identity->PublicServer()));
+  return absl::OkStatus();
+}
+
+absl::Status Replica::StartRestServer() {
+  HttpServer::Options options;
+  options.listen = absl::GetFlag(FLAGS_http_listen);
+  if (options.listen.empty()) return absl::OkStatus();
+  options.certificate_file = absl::GetFlag(FLAGS_tls_cert);
+  options.key_file = absl::GetFlag(FLAGS_tls_key);
+  options.threads = absl::GetFlag(FLAGS_http_threads);
+  RestServer::Deps deps;
+  deps.authenticator = authenticator_.get();
+  deps.pool = &handler_pool_;
+  deps.metrics = &rpc_metrics_;
+  deps.environments = control_plane_->environments();
+  deps.agents = control_plane_->agents();
+  deps.sessions = control_plane_->sessions();
+  PADDOCK_ASSIGN_OR_RETURN(rest_server_, RestServer::Start(deps, options));
   return absl::OkStatus();
 }
 
@@ -231,11 +258,18 @@ absl::Status Replica::ProbeDatabase() {
 
 void Replica::SetReady(bool ready) {
   public_server_->SetReady(ready);
+  if (rest_server_ != nullptr) rest_server_->SetReady(ready);
   internal_server_->health().SetAll(ready);
 }
 
 void Replica::Drain() {
+  SetReady(false);
+  // Both at once: their calls have the same time.
+  std::thread rest([this] {
+    if (rest_server_ != nullptr) rest_server_->Drain(absl::GetFlag(FLAGS_drain_timeout));
+  });
   public_server_->Drain(absl::GetFlag(FLAGS_drain_timeout));
+  rest.join();
   control_plane_->StopReconciling();
   internal_server_->Drain(absl::Seconds(1));
 }
@@ -243,6 +277,7 @@ void Replica::Drain() {
 // Each part ends before what it uses: callers, their threads, calls to nodes, continuations, core.
 Replica::~Replica() {
   metrics_server_.reset();
+  rest_server_.reset();
   public_server_.reset();
   internal_server_.reset();
   handler_pool_.Join();
@@ -256,10 +291,12 @@ Replica::~Replica() {
 absl::Status Serve() {
   PADDOCK_ASSIGN_OR_RETURN(const Settings settings, ReadSettings());
   PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenDatabase(settings));
+  RaiseOpenFilesLimit();
   ShutdownSignal signal;
   Replica replica(std::move(database), settings);
   PADDOCK_RETURN_IF_ERROR(replica.Start());
   LogInfo("serving", {{"listen", absl::GetFlag(FLAGS_listen)},
+                      {"http_listen", absl::GetFlag(FLAGS_http_listen)},
                       {"internal_listen", absl::GetFlag(FLAGS_internal_listen)},
                       {"metrics_listen", absl::GetFlag(FLAGS_metrics_listen)}});
   LogInfo("draining", {{"signal", signal.Wait()}});

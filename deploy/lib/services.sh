@@ -57,12 +57,14 @@ database_url() {
 }
 
 control_plane_flags() {
-  local pki=$PADDOCK_HOME/pki public internal metrics
+  local pki=$PADDOCK_HOME/pki public http internal metrics
   public=$(port_of api 7443 controlplane)
+  http=$(port_of http 7446 controlplane)
   internal=$(port_of internal 7444 controlplane)
   metrics=$(port_of metrics 7445 controlplane)
   cat <<END
 --listen=127.0.0.1:$public
+--http_listen=127.0.0.1:$http
 --internal_listen=127.0.0.1:$internal
 --metrics_listen=127.0.0.1:$metrics
 --tls_cert=$pki/server.crt
@@ -229,7 +231,7 @@ write_environment_file() {
     printf 'PADDOCK_ADDR=127.0.0.1:%s\n' "$(recall port-api)"
     printf 'PADDOCK_CA=%q\n' "$PADDOCK_HOME/pki/ca.crt"
     printf 'PADDOCK_API_KEY=%q\n' "$(<"$PADDOCK_HOME/secrets/api_key")"
-    printf 'PADDOCK_HTTP_URL=\n'
+    printf 'PADDOCK_HTTP_URL=https://127.0.0.1:%s\n' "$(recall port-http)"
     printf 'PADDOCK_METRICS=%s\n' "$metrics"
     printf 'PADDOCK_DATABASE_URL=%q\n' "$(database_url)"
     printf 'PADDOCK_NODE_ADDRS=%s\n' "$addresses"

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controlplane/core/resources.h"
+#include "controlplane/rest/http_message.h"
+#include "controlplane/rest/query.h"
+#include "nlohmann/json.hpp"
+
+namespace paddock {
+
+// One request whose caller is known.
+struct RestCall {
+  Principal caller;
+  std::vector<std::string> ids;  // What stands for `{}` in the route's path.
+  Target target;
+  std::string body;
+};
+
+// Called once, on any thread.
+using RestReply = std::function<void(absl::StatusOr<nlohmann::ordered_json>)>;
+
+// Something that can be done at one path. Handlers run on the pool and may block there.
+struct Route {
+  // Counted under this name; a literal.
+  const char* name = "";
+  std::string method;
+  std::vector<std::string> path;  // Segments; `{}` stands for any.
+  // One of the two.
+  std::function<void(const RestCall& call, RestReply reply)> handler;
+  // OK: the caller starts the sink.
+  std::function<absl::Status(const RestCall& call, const std::shared_ptr<EventSink>& sink)> stream;
+};
+
+// A handler that answers before it returns.
+using Answering = std::function<absl::StatusOr<nlohmann::ordered_json>(const RestCall& call)>;
+
+// `path` such as `/v1/agents/{}`.
+Route MakeRoute(const char* name, const char* method, const char* path, Answering answering);
+Route MakeAsyncRoute(const char* name, const char* method, const char* path,
+                     std::function<void(const RestCall& call, RestReply reply)> handler);
+
+// INVALID_ARGUMENT unless the body is empty or an empty object: for calls that take none.
+absl::Status RefuseBody(const RestCall& call);
+
+// `{"data": […], "next_page": …}` of items that ToJson knows.
+nlohmann::ordered_json ListJson(nlohmann::ordered_json items, const std::string& next_page_token);
+
+}  // namespace paddock
