@@ -14,8 +14,8 @@ import system
 HEAD = (f"host: {system.HOST}\r\nauthorization: Bearer {system.KEY}\r\n"
         f"anthropic-beta: {system.BETA}\r\n")
 MIB = 1 << 20
-# The bounds of the server; a request may be cut that long after it should have moved on.
-SLOW_CUT_SECONDS = 75
+# A bit more than the server gives the slowest step, a body.
+SLOW_CUT_SECONDS = 45
 
 
 def post(body, headers=""):
@@ -50,6 +50,49 @@ class Reader:
             return None
 
 
+class SlowClient(threading.Thread):
+    """Sends `first`, then a byte `more` now and then, until the server ends the connection."""
+
+    def __init__(self, name, connect, first=b"", more=b""):
+        super().__init__(name=name, daemon=True)
+        self.cut_after = None
+        self._connection = connect()
+        self._more = more
+        if first:
+            self._connection.sendall(first)
+        self.start()
+
+    def run(self):
+        self._connection.settimeout(0.5)
+        begin = time.monotonic()
+        while time.monotonic() - begin < SLOW_CUT_SECONDS:
+            try:
+                if self._more:
+                    self._connection.sendall(self._more)
+                if not self._connection.recv(4096):
+                    self.cut_after = time.monotonic() - begin
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                self.cut_after = time.monotonic() - begin
+                break
+        self._connection.close()
+
+
+SLOW_CLIENTS = []
+
+
+def setUpModule():  # pylint: disable=invalid-name
+    """The slow ones are there while all other tests run."""
+    SLOW_CLIENTS.extend([
+        SlowClient("no handshake",
+                   lambda: socket.create_connection((system.HOST, system.PORT), timeout=30)),
+        SlowClient("half a head", system.connect, get()[:-2]),
+        SlowClient("a byte of the head now and then", system.connect, get()[:20], b"x"),
+        SlowClient("half a body", system.connect, post(b'{"name": "slow"}')[:-4])])
+
+
 class HostileCase(unittest.TestCase):
     """While each test runs, a well-behaved client goes on and must always be served."""
 
@@ -61,6 +104,8 @@ class HostileCase(unittest.TestCase):
         self._other = threading.Thread(target=self._well_behaved, daemon=True)
         self._other.start()
         self._pid = system.control_plane_pid()
+        self.wire = system.Wire()
+        self.addCleanup(self.wire.close)
 
     def tearDown(self):
         self._stop.set()
@@ -146,26 +191,16 @@ class BodyTest(HostileCase):
         endless = announced.replace(str(10 * MIB), "9" * 19)
         self.assertIn(self.send(endless.encode()).status, (400, 413))
 
-    def test_chunked_bodies_are_bounded_too(self):
+    def test_chunked_bodies_are_refused_by_name(self):
         head = (f"POST /v1/environments HTTP/1.1\r\n{HEAD}transfer-encoding: chunked\r\n\r\n"
                 ).encode()
-        chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-        answer = self.send(head + chunk * 160 + b"0\r\n\r\n")
-        self.assertIn(answer.status, (411, 413), answer)
-        self.assertGreaterEqual(self.send(head + b"zz\r\nhello\r\n0\r\n\r\n").status, 400)
-        self.assertGreaterEqual(self.send(head + b"ffffffffffffffff\r\nx").status, 400)
-
-    def test_a_chunked_body_is_served_or_refused_clearly(self):
-        name = system.unique("chunked")
-        body = json.dumps({"name": name}).encode()
-        answer = self.send((f"POST /v1/environments HTTP/1.1\r\n{HEAD}"
-                            "transfer-encoding: chunked\r\n\r\n").encode()
-                           + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
-        if answer.status == 200:
-            self.assertEqual(answer.json["name"], name)
-            system.Wire().call("DELETE", f"/v1/environments/{answer.json['id']}")
-        else:
-            self.assert_refused(answer, 411)
+        for chunks in (b'd\r\n{"name": "a"}\r\n0\r\n\r\n', b"zz\r\nhello\r\n0\r\n\r\n",
+                       b"ffffffffffffffff\r\nx",
+                       (b"10000\r\n" + b" " * 0x10000 + b"\r\n") * 160 + b"0\r\n\r\n"):
+            with self.subTest(chunks=chunks[:20]):
+                answer = self.send(head + chunks)
+                self.assert_refused(answer, 400)
+                self.assertIn("transfer-encoding", answer.error["message"])
 
     def test_both_a_length_and_chunks_are_refused(self):
         for headers in ("content-length: 5\r\ntransfer-encoding: chunked\r\n",
@@ -176,15 +211,15 @@ class BodyTest(HostileCase):
                 answer = self.send((f"POST /v1/environments HTTP/1.1\r\n{HEAD}{headers}\r\n"
                                     "hello\r\n0\r\n\r\n").encode())
                 self.assertIsNotNone(answer)
-                self.assertIn(answer.status, (400, 411, 413, 501), answer)
+                self.assert_refused(answer, 400)
 
     def test_compressed_bodies_are_refused_by_name(self):
         body = gzip.compress(b'{"name": "zipped"}')
         answer = self.send(post(body, "content-encoding: gzip\r\n"))
-        self.assertIn(answer.status, (400, 415), answer)
-        self.assertIn("content-encoding", answer.error["message"].lower())
+        self.assert_refused(answer, 400)
+        self.assertIn("content-encoding", answer.error["message"])
         bomb = gzip.compress(b'{"name": "' + b"x" * (20 * MIB) + b'"}')
-        self.assertIn(self.send(post(bomb, "content-encoding: gzip\r\n")).status, (400, 415))
+        self.assert_refused(self.send(post(bomb, "content-encoding: gzip\r\n")), 400)
 
 
 class RequestTest(HostileCase):
@@ -238,7 +273,7 @@ class RequestTest(HostileCase):
             connection = system.connect()
             connection.sendall(whole[:length])
             connection.close()
-        listed = system.Wire().call("GET", "/v1/environments?limit=1000").json["data"]
+        listed = self.wire.call("GET", "/v1/environments?limit=1000").json["data"]
         self.assertNotIn("truncated", [each["name"] for each in listed])
 
     def test_a_reset_in_the_middle_harms_nobody(self):
@@ -260,49 +295,20 @@ class RequestTest(HostileCase):
             connection.sendall(body)
             made = reader.answer()
             self.assertEqual(made.status, 200, made)
-            system.Wire().call("DELETE", f"/v1/environments/{made.json['id']}")
+            self.wire.call("DELETE", f"/v1/environments/{made.json['id']}")
         else:
             self.assertEqual(first.status, 417, first)
 
 
 class SlowTest(HostileCase):
-    """Clients that say little or nothing, all at the same time, so that they are waited for once."""
+    """Clients that say little or nothing; they began when this file did, and are waited for once."""
 
     def test_slow_and_silent_clients_are_cut(self):
-        plain = socket.create_connection((system.HOST, system.PORT), timeout=SLOW_CUT_SECONDS)
-        self.addCleanup(plain.close)
-        half_head, half_body = self.connect(), self.connect()
-        half_head.sendall(get()[:-2])
-        half_body.sendall(post(b'{"name": "slow"}')[:-4])
-        drip = self.connect()
-        drip.sendall(get()[:20])
-        cut = {}
-
-        def watch(name, connection, more=None):
-            connection.settimeout(0.5)
-            begin = time.monotonic()
-            while time.monotonic() - begin < SLOW_CUT_SECONDS:
-                try:
-                    if more:
-                        connection.sendall(more)
-                    if not connection.recv(4096):
-                        break
-                except (TimeoutError, ssl.SSLWantReadError):
-                    continue
-                except OSError:
-                    break
-            else:
-                return
-            cut[name] = time.monotonic() - begin
-
-        threads = [threading.Thread(target=watch, args=arguments) for arguments in (
-            ("no handshake", plain), ("half a head", half_head), ("half a body", half_body),
-            ("a byte now and then", drip, b"x"))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(len(cut), 4, f"only these were cut: {cut}")
+        for client in SLOW_CLIENTS:
+            client.join()
+        self.assertEqual([client.name for client in SLOW_CLIENTS if client.cut_after is None], [])
+        for client in SLOW_CLIENTS:
+            print(f"{client.name}: cut after {client.cut_after:.0f} s", flush=True)
 
 
 if __name__ == "__main__":
