@@ -39,7 +39,7 @@ grpc::ServerUnaryReactor* AgentServiceImpl::ListAgents(grpc::CallbackServerConte
       context, "ListAgents", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Page<Agent> page,
-            agents_->List(caller.tenant, PageOf(*request), ArchivedOf(*request)));
+            agents_->List(caller.tenant, PageOf(*request), {ArchivedOf(*request), {}, {}}));
         for (const Agent& agent : page.items) *response->add_agents() = ToProto(agent);
         response->set_next_page_token(page.next_page_token);
         return absl::OkStatus();

@@ -59,11 +59,13 @@ absl::StatusOr<Agent> AgentOperations::Get(const Tenant& tenant, const AgentId& 
 }
 
 absl::StatusOr<Page<Agent>> AgentOperations::List(const Tenant& tenant, const PageRequest& page,
-                                                  Archived archived) {
-  const std::string scope = absl::StrCat(TenantScope("agents", tenant), "/",
-                                         archived == Archived::kInclude ? "all" : "active");
+                                                  const AgentFilter& filter) {
+  std::string scope = absl::StrCat(TenantScope("agents", tenant), "/",
+                                   filter.archived == Archived::kInclude ? "all" : "active");
+  if (filter.created_from) absl::StrAppend(&scope, ">", absl::ToUnixMicros(*filter.created_from));
+  if (filter.created_until) absl::StrAppend(&scope, "<", absl::ToUnixMicros(*filter.created_until));
   PADDOCK_ASSIGN_OR_RETURN(const PageQuery query, ParsePageRequest(scope, page));
-  PADDOCK_ASSIGN_OR_RETURN(StorePage<Agent> found, store_->List(tenant, query, archived));
+  PADDOCK_ASSIGN_OR_RETURN(StorePage<Agent> found, store_->List(tenant, query, filter));
   CutToBudget(&found, &SizeOf);
   return MakePage(scope, std::move(found), [](const Agent& agent) { return agent.id.value(); });
 }

@@ -28,7 +28,7 @@ class AgentOperations {
 
   // The newest version of each, newest agent first.
   absl::StatusOr<Page<Agent>> List(const Tenant& tenant, const PageRequest& page,
-                                   Archived archived);
+                                   const AgentFilter& filter);
 
   // Every version of one agent, newest first.
   absl::StatusOr<Page<Agent>> ListVersions(const Tenant& tenant, const AgentId& id,

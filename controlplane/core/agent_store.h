@@ -1,10 +1,19 @@
 #pragma once
 
+#include <optional>
+
 #include "controlplane/core/page.h"
 #include "controlplane/core/resources.h"
 #include "controlplane/core/store_types.h"
 
 namespace paddock {
+
+// Which agents a list holds.
+struct AgentFilter {
+  Archived archived = Archived::kExclude;
+  std::optional<absl::Time> created_from;   // Inclusive.
+  std::optional<absl::Time> created_until;  // Inclusive.
+};
 
 // Agents with all of their versions, durable. See store_types.h for what holds for every method.
 class AgentStore {
@@ -20,7 +29,7 @@ class AgentStore {
 
   // The newest version of each, newest agent first.
   virtual absl::StatusOr<StorePage<Agent>> List(const Tenant& tenant, const PageQuery& page,
-                                                Archived archived) = 0;
+                                                const AgentFilter& filter) = 0;
 
   // Newest version first. `page.after` is a version in decimal.
   virtual absl::StatusOr<StorePage<Agent>> ListVersions(const Tenant& tenant, const AgentId& id,

@@ -36,6 +36,8 @@ template <typename T>
 struct Page {
   std::vector<T> items;
   std::string next_page_token;  // Empty on the last page.
+  // Empty on the first page, and in lists that can't be read backwards.
+  std::string prev_page_token;
 };
 
 // Opaque, URL-safe. `scope` names list, tenant and filters; a token is good for its scope only.

@@ -1,5 +1,6 @@
 #include "controlplane/core/session_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -44,10 +45,15 @@ PlacementNeeds NeedsOf(const Session& session, const Settings& settings) {
           session.image_digest, settings.images_can_be_pulled};
 }
 
+ListOrder Opposite(ListOrder order) {
+  return order == ListOrder::kNewestFirst ? ListOrder::kOldestFirst : ListOrder::kNewestFirst;
+}
+
 std::string ListScope(const Tenant& tenant, const SessionFilter& filter) {
   std::string scope = absl::StrCat("sessions\n", tenant.organization, "\n", tenant.workspace, "\n");
   if (filter.environment_id) absl::StrAppend(&scope, "e", filter.environment_id->value());
   if (filter.agent_id) absl::StrAppend(&scope, "\na", filter.agent_id->value());
+  if (filter.agent_version) absl::StrAppend(&scope, "\nv", *filter.agent_version);
   for (SessionPhase phase : filter.phases) absl::StrAppend(&scope, "\ns", SessionPhaseName(phase));
   if (filter.created_after) {
     absl::StrAppend(&scope, "\n>", absl::ToUnixMicros(*filter.created_after));
@@ -195,12 +201,30 @@ absl::StatusOr<Session> SessionService::Get(const Tenant& tenant, const SessionI
 absl::StatusOr<Page<Session>> SessionService::List(const Tenant& tenant,
                                                    const ListSessionsRequest& request) {
   const std::string scope = ListScope(tenant, request.filter);
-  PADDOCK_ASSIGN_OR_RETURN(const PageQuery query, ParsePageRequest(scope, request.page));
-  PADDOCK_ASSIGN_OR_RETURN(StorePage<Session> page,
-                           deps_.sessions->List(tenant, request.filter, query));
-  CutToBudget(&page, [](const Session& session) { return ApproximateSize(session); });
-  return MakePage(scope, std::move(page),
-                  [](const Session& session) { return session.id.value(); });
+  const std::string back_scope = scope + "\nback";
+  SessionFilter filter = request.filter;
+  absl::StatusOr<PageQuery> query = ParsePageRequest(back_scope, request.page);
+  const bool back = query.ok() && !query->after.empty();
+  if (back) {
+    filter.order = Opposite(filter.order);
+  } else {
+    query = ParsePageRequest(scope, request.page);
+  }
+  if (!query.ok()) return query.status();
+  PADDOCK_ASSIGN_OR_RETURN(StorePage<Session> found, deps_.sessions->List(tenant, filter, *query));
+  CutToBudget(&found, [](const Session& session) { return ApproximateSize(session); });
+  Page<Session> page;
+  page.items = std::move(found.items);
+  if (page.items.empty()) return page;
+  if (back) std::reverse(page.items.begin(), page.items.end());
+  // Where the caller came from there is something, also when the store was asked the other way.
+  if (back || found.has_more) {
+    page.next_page_token = MakePageToken(scope, page.items.back().id.value());
+  }
+  if (back ? found.has_more : !query->after.empty()) {
+    page.prev_page_token = MakePageToken(back_scope, page.items.front().id.value());
+  }
+  return page;
 }
 
 absl::StatusOr<Session> SessionService::Update(const Tenant& tenant, const SessionId& id,

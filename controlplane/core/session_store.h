@@ -49,6 +49,7 @@ enum class ListOrder { kNewestFirst, kOldestFirst };
 struct SessionFilter {
   std::optional<EnvironmentId> environment_id;
   std::optional<AgentId> agent_id;
+  std::optional<int64_t> agent_version;      // Meaningful with agent_id.
   std::vector<SessionPhase> phases;          // Any of these; empty: all.
   std::optional<absl::Time> created_after;   // Exclusive.
   std::optional<absl::Time> created_before;  // Exclusive.

@@ -13,13 +13,6 @@ using Answer = absl::StatusOr<OrderedJson>;
 
 EnvironmentId IdOf(const RestCall& call) { return EnvironmentId(call.ids[0]); }
 
-// For calls without parameters of their own.
-absl::Status CheckNoQuery(const RestCall& call) {
-  Violations violations;
-  QueryReader(call.target, &violations).RefuseTheRest();
-  return violations.ToStatus();
-}
-
 Answer Create(EnvironmentOperations* environments, const RestCall& call) {
   PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
   PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));

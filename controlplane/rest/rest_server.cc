@@ -4,13 +4,19 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "controlplane/rest/agent_routes.h"
 #include "controlplane/rest/environment_routes.h"
+#include "controlplane/rest/session_routes.h"
 
 namespace paddock {
 namespace {
 
 std::vector<Route> AllRoutes(const RestServer::Deps& deps) {
-  return EnvironmentRoutes(deps.environments);
+  std::vector<Route> routes = EnvironmentRoutes(deps.environments);
+  for (auto& more : {AgentRoutes(deps.agents), SessionRoutes(deps.sessions, deps.pool)}) {
+    routes.insert(routes.end(), more.begin(), more.end());
+  }
+  return routes;
 }
 
 }  // namespace

@@ -26,11 +26,26 @@ Route MakeAsyncRoute(const char* name, const char* method, const char* path,
   return route;
 }
 
+Route MakeStreamRoute(
+    const char* name, const char* method, const char* path,
+    std::function<absl::Status(const RestCall& call, const std::shared_ptr<EventSink>& sink)>
+        stream) {
+  Route route = MakeAsyncRoute(name, method, path, nullptr);
+  route.stream = std::move(stream);
+  return route;
+}
+
 absl::Status RefuseBody(const RestCall& call) {
   if (call.body.empty()) return absl::OkStatus();
   PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
   Violations violations;
   ObjectReader("", body, &violations).RefuseTheRest();
+  return violations.ToStatus();
+}
+
+absl::Status CheckNoQuery(const RestCall& call) {
+  Violations violations;
+  QueryReader(call.target, &violations).RefuseTheRest();
   return violations.ToStatus();
 }
 

@@ -46,8 +46,15 @@ Route MakeRoute(const char* name, const char* method, const char* path, Answerin
 Route MakeAsyncRoute(const char* name, const char* method, const char* path,
                      std::function<void(const RestCall& call, RestReply reply)> handler);
 
+Route MakeStreamRoute(
+    const char* name, const char* method, const char* path,
+    std::function<absl::Status(const RestCall& call, const std::shared_ptr<EventSink>& sink)> stream);
+
 // INVALID_ARGUMENT unless the body is empty or an empty object: for calls that take none.
 absl::Status RefuseBody(const RestCall& call);
+
+// INVALID_ARGUMENT naming each of the query's parameters: for calls that take none.
+absl::Status CheckNoQuery(const RestCall& call);
 
 // `{"data": […], "next_page": …}` of items that ToJson knows.
 nlohmann::ordered_json ListJson(nlohmann::ordered_json items, const std::string& next_page_token);

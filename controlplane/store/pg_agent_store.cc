@@ -47,7 +47,8 @@ constexpr Statement kList = {
     "SELECT " COLUMNS
     " FROM agents a JOIN agent_versions v ON v.agent_id = a.id AND v.version = a.version WHERE "
     "a.organization = $1 AND a.workspace = $2 AND ($3::text IS NULL OR a.id < $3) AND ($4 OR "
-    "a.archived_at IS NULL) ORDER BY a.id DESC LIMIT $5"};
+    "a.archived_at IS NULL) AND ($6::timestamptz IS NULL OR a.created_at >= $6::timestamptz) AND "
+    "($7::timestamptz IS NULL OR a.created_at <= $7::timestamptz) ORDER BY a.id DESC LIMIT $5"};
 constexpr Statement kListVersions = {
     "agent_list_versions",
     "SELECT " COLUMNS
@@ -136,13 +137,16 @@ absl::StatusOr<Agent> PgAgentStore::Get(const Tenant& tenant, const AgentId& id,
 }
 
 absl::StatusOr<StorePage<Agent>> PgAgentStore::List(const Tenant& tenant, const PageQuery& page,
-                                                    Archived archived) {
+                                                    const AgentFilter& filter) {
   return sql_->Run<StorePage<Agent>>(
       TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<StorePage<Agent>> {
         Params params;
         params.Add(tenant.organization).Add(tenant.workspace);
         page.after.empty() ? params.AddNull() : params.Add(page.after);
-        params.Add(archived == Archived::kInclude).Add(page.limit + 1);
+        params.Add(filter.archived == Archived::kInclude)
+            .Add(page.limit + 1)
+            .Add(filter.created_from)
+            .Add(filter.created_until);
         return ReadPage(transaction.Exec(kList, params), page.limit);
       });
 }

@@ -13,7 +13,7 @@ class PgAgentStore : public AgentStore {
   absl::StatusOr<Agent> Create(const Agent& agent, const Idempotency& idempotency) override;
   absl::StatusOr<Agent> Get(const Tenant& tenant, const AgentId& id, int64_t version) override;
   absl::StatusOr<StorePage<Agent>> List(const Tenant& tenant, const PageQuery& page,
-                                        Archived archived) override;
+                                        const AgentFilter& filter) override;
   absl::StatusOr<StorePage<Agent>> ListVersions(const Tenant& tenant, const AgentId& id,
                                                 const PageQuery& page) override;
   absl::StatusOr<Agent> Mutate(const Tenant& tenant, const AgentId& id,

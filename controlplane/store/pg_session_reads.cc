@@ -30,7 +30,8 @@ constexpr Statement kLocate = {
   "$4) AND ($5::text IS NULL OR s.agent_id = $5) AND ($6::text[] IS NULL OR s.state = ANY "     \
   "($6::text[])) AND ($7::timestamptz IS NULL OR s.created_at > $7::timestamptz) AND "          \
   "($8::timestamptz IS NULL OR s.created_at < $8::timestamptz) AND ($9::bool OR "               \
-  "s.archived_at IS NULL) "
+  "s.archived_at IS NULL) AND ($12::bigint IS NULL OR (s.document::jsonb #>> "                 \
+  "'{agent,version}')::bigint = $12::bigint) "
 constexpr Statement kListNewest = {
     "session_list_newest", "SELECT " PADDOCK_SESSION_COLUMNS PADDOCK_SESSION_FROM LIST_FILTER
                            "AND ($10::text IS NULL OR s.id < $10) ORDER BY s.id DESC LIMIT $11"};
@@ -125,6 +126,7 @@ absl::StatusOr<StorePage<Session>> PgSessionStore::List(const Tenant& tenant,
       .Add(filter.archived == Archived::kInclude);
   page.after.empty() ? params.AddNull() : params.Add(page.after);
   params.Add(page.limit + 1);
+  filter.agent_version ? params.Add(*filter.agent_version) : params.AddNull();
   return sql_->Run<StorePage<Session>>(
       TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<StorePage<Session>> {
         const bool newest_first = filter.order == ListOrder::kNewestFirst;

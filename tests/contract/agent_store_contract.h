@@ -171,15 +171,15 @@ TEST_P(AgentStoreContract, ListsTheNewestVersionOfEachNewestAgentFirst) {
   const Agent older = Created("older");
   Created("newer");
   ASSERT_TRUE(SetSystem(older.id, "changed").ok());
-  auto page = store()->List(tenant_, {10, ""}, Archived::kExclude);
+  auto page = store()->List(tenant_, {10, ""}, {Archived::kExclude, {}, {}});
   ASSERT_TRUE(page.ok()) << page.status();
   ASSERT_EQ(page->items.size(), 2u);
   EXPECT_EQ(page->items[0].name, "newer");
   EXPECT_EQ(page->items[1].version, 2);
-  EXPECT_TRUE(store()->List(other_, {10, ""}, Archived::kExclude)->items.empty());
-  page = store()->List(tenant_, {1, ""}, Archived::kExclude);
+  EXPECT_TRUE(store()->List(other_, {10, ""}, {Archived::kExclude, {}, {}})->items.empty());
+  page = store()->List(tenant_, {1, ""}, {Archived::kExclude, {}, {}});
   EXPECT_TRUE(page->has_more);
-  page = store()->List(tenant_, {1, page->items[0].id.value()}, Archived::kExclude);
+  page = store()->List(tenant_, {1, page->items[0].id.value()}, {Archived::kExclude, {}, {}});
   ASSERT_EQ(page->items.size(), 1u);
   EXPECT_EQ(page->items[0].name, "older");
   EXPECT_FALSE(page->has_more);
@@ -197,8 +197,8 @@ TEST_P(AgentStoreContract, ArchivingTwiceAnswersTheSameAndMakesNoVersion) {
   EXPECT_EQ(again->archived_at, first);
   EXPECT_EQ(again->updated_at, archived->updated_at);
   EXPECT_EQ(store()->Get(tenant_, agent.id, 1)->archived_at, first);
-  EXPECT_TRUE(store()->List(tenant_, {10, ""}, Archived::kExclude)->items.empty());
-  EXPECT_EQ(store()->List(tenant_, {10, ""}, Archived::kInclude)->items.size(), 1u);
+  EXPECT_TRUE(store()->List(tenant_, {10, ""}, {Archived::kExclude, {}, {}})->items.empty());
+  EXPECT_EQ(store()->List(tenant_, {10, ""}, {Archived::kInclude, {}, {}})->items.size(), 1u);
 }
 
 TEST_P(AgentStoreContract, ARepeatedCreateAnswersTheFirstResult) {
@@ -209,7 +209,7 @@ TEST_P(AgentStoreContract, ARepeatedCreateAnswersTheFirstResult) {
   EXPECT_EQ(again->id, first.id);
   EXPECT_EQ(ReasonOf(store()->Create(Make("x"), {"request-1", "hash-2"}).status()),
             ErrorReason::kRequestIdReused);
-  EXPECT_EQ(store()->List(tenant_, {10, ""}, Archived::kInclude)->items.size(), 1u);
+  EXPECT_EQ(store()->List(tenant_, {10, ""}, {Archived::kInclude, {}, {}})->items.size(), 1u);
   auto environment_of_same_id = [this, &id] {
     Environment environment;
     environment.id = EnvironmentId(ids_.Next(kEnvironmentPrefix));

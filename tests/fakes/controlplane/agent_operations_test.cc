@@ -148,10 +148,10 @@ TEST_F(AgentOperationsTest, ListsAndVersionsComePageByPage) {
   } while (!request.page_token.empty());
   EXPECT_THAT(versions, ElementsAre(5, 4, 3, 2, 1));
 
-  auto page = operations_.List(tenant_, {1, ""}, Archived::kExclude);
+  auto page = operations_.List(tenant_, {1, ""}, {Archived::kExclude, {}, {}});
   ASSERT_TRUE(page.ok()) << page.status();
   EXPECT_EQ(page->items[0].name, "second");
-  page = operations_.List(tenant_, {1, page->next_page_token}, Archived::kExclude);
+  page = operations_.List(tenant_, {1, page->next_page_token}, {Archived::kExclude, {}, {}});
   EXPECT_EQ(page->items[0].name, "v5");
   EXPECT_EQ(page->next_page_token, "");
 }

@@ -31,12 +31,15 @@ absl::StatusOr<Agent> FakeAgentStore::Get(const Tenant& tenant, const AgentId& i
 }
 
 absl::StatusOr<StorePage<Agent>> FakeAgentStore::List(const Tenant& tenant, const PageQuery& page,
-                                                      Archived archived) {
+                                                      const AgentFilter& filter) {
   absl::MutexLock lock(&mutex_);
   StorePage<Agent> result;
   for (const auto& [id, versions] : agents_) {
     const Agent& newest = versions.back();
-    const bool hidden = archived == Archived::kExclude && newest.archived_at.has_value();
+    const bool hidden =
+        (filter.archived == Archived::kExclude && newest.archived_at.has_value()) ||
+        (filter.created_from.has_value() && newest.created_at < *filter.created_from) ||
+        (filter.created_until.has_value() && newest.created_at > *filter.created_until);
     if (hidden || !(newest.tenant == tenant)) continue;
     if (!page.after.empty() && id >= page.after) continue;
     if (static_cast<int>(result.items.size()) == page.limit) {

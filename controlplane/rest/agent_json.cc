@@ -1,0 +1,265 @@
+#include "controlplane/rest/agent_json.h"
+
+#include <utility>
+#include <vector>
+
+#include "common/status_macros.h"
+#include "controlplane/rest/json_path.h"
+#include "controlplane/rest/rest_time.h"
+
+namespace paddock {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+using Objects = Change<std::vector<nlohmann::json>>;
+using Servers = Change<std::vector<McpServer>>;
+
+constexpr char kAgentToolset[] = "agent_toolset_20260401";
+constexpr char kMcpToolset[] = "mcp_toolset";
+
+// --- Answers
+
+template <typename T>
+OrderedJson OrNull(const std::optional<T>& value) {
+  if (!value.has_value()) return nullptr;
+  return *value;
+}
+
+OrderedJson ModelJson(const nlohmann::json& model) {
+  OrderedJson json = {
+      {"id", nullptr}, {"effort", nullptr}, {"speed", "standard"}, {"inference_geo", nullptr}};
+  if (!model.is_object()) {
+    json["id"] = model;
+    return json;
+  }
+  for (const auto& item : model.items()) {
+    if (item.key() == "effort" && item.value().is_string()) {
+      json["effort"] = {{"type", item.value()}};
+    } else if (!item.value().is_null()) {
+      json[item.key()] = item.value();
+    }
+  }
+  return json;
+}
+
+OrderedJson ToolJson(const nlohmann::json& tool) {
+  OrderedJson json = tool;
+  if (!tool.is_object()) return json;
+  const std::string type = tool.value("type", nlohmann::json()).is_string()
+                               ? tool["type"].get<std::string>()
+                               : std::string();
+  if (type != kAgentToolset && type != kMcpToolset) return json;
+  if (!json.contains("configs") || json["configs"].is_null()) json["configs"] = OrderedJson::array();
+  OrderedJson& defaults = json["default_config"];
+  if (!defaults.is_object()) defaults = OrderedJson::object();
+  if (!defaults.contains("enabled") || defaults["enabled"].is_null()) defaults["enabled"] = true;
+  if (!defaults.contains("permission_policy") || defaults["permission_policy"].is_null()) {
+    defaults["permission_policy"] = {
+        {"type", type == kAgentToolset ? "always_allow" : "always_ask"}};
+  }
+  return json;
+}
+
+OrderedJson ServersJson(const std::vector<McpServer>& servers) {
+  OrderedJson list = OrderedJson::array();
+  for (const McpServer& server : servers) {
+    list.push_back({{"type", "url"}, {"name", server.name}, {"url", server.url}});
+  }
+  return list;
+}
+
+OrderedJson ToolsJson(const std::vector<nlohmann::json>& tools) {
+  OrderedJson list = OrderedJson::array();
+  for (const nlohmann::json& tool : tools) list.push_back(ToolJson(tool));
+  return list;
+}
+
+OrderedJson SkillsJson(const std::vector<nlohmann::json>& skills) {
+  OrderedJson list = OrderedJson::array();
+  for (const nlohmann::json& skill : skills) list.push_back(OrderedJson(skill));
+  return list;
+}
+
+// What is stored without being understood, with the defaults of what isn't there.
+void AddRest(const nlohmann::json& rest, OrderedJson* json) {
+  (*json)["multiagent"] = nullptr;
+  (*json)["execution_identity"] = {{"type", "service_account"}};
+  if (!rest.is_object()) return;
+  for (const auto& item : rest.items()) (*json)[item.key()] = item.value();
+}
+
+// --- Requests
+
+void ReadModel(ObjectReader* agent, Violations* violations, Change<nlohmann::json>* model) {
+  *model = agent->Json("model");
+  if (!model->sets() || model->value().is_string()) return;
+  const std::string path = agent->PathOf("model");
+  if (!model->value().is_object()) {
+    violations->Add(path, "must be a string or an object");
+    return;
+  }
+  ObjectReader reader(path, model->value(), violations);
+  reader.Required("id");
+  reader.String("speed");
+  reader.String("inference_geo");
+  const nlohmann::json* effort = reader.Find("effort");
+  if (effort != nullptr && effort->is_object()) {
+    ObjectReader of_effort(reader.PathOf("effort"), *effort, violations);
+    of_effort.Required("type");
+    of_effort.RefuseTheRest();
+  } else {
+    reader.String("effort");
+  }
+  reader.RefuseTheRest();
+}
+
+Servers ReadServers(ObjectReader* agent, Violations* violations) {
+  const Objects objects = agent->Objects("mcp_servers");
+  if (objects.clears()) return Servers::Clear();
+  if (!objects.sets()) return {};
+  std::vector<McpServer> servers;
+  for (size_t i = 0; i < objects.value().size() && !violations->full(); ++i) {
+    if (!objects.value()[i].is_object()) continue;
+    ObjectReader server(ItemPath(agent->PathOf("mcp_servers"), i), objects.value()[i], violations);
+    server.Type({"url"});
+    servers.push_back({server.Required("name"), server.Required("url")});
+    server.RefuseTheRest();
+  }
+  return Servers::Set(std::move(servers));
+}
+
+// Kinds of tools that we know must be spelled right; what others hold is theirs.
+void CheckTool(const std::string& path, const nlohmann::json& value, Violations* violations) {
+  if (!value.is_object()) return;
+  ObjectReader tool(path, value, violations);
+  const std::string type = tool.Required("type");
+  const bool is_toolset = type == kAgentToolset || type == kMcpToolset;
+  if (!is_toolset && type != "custom") return;
+  if (is_toolset) {
+    tool.Objects("configs");
+    const Change<nlohmann::json> defaults = tool.Json("default_config");
+    if (defaults.sets()) {
+      ObjectReader reader(tool.PathOf("default_config"), defaults.value(), violations);
+      reader.Bool("enabled");
+      reader.Find("permission_policy");
+      reader.RefuseTheRest();
+    }
+    if (type == kMcpToolset) tool.Required("mcp_server_name");
+  } else {
+    tool.Required("name");
+    tool.Required("description");
+    if (tool.Find("input_schema") == nullptr) {
+      violations->Add(tool.PathOf("input_schema"), "is required");
+    }
+  }
+  tool.RefuseTheRest();
+}
+
+Objects ReadTools(ObjectReader* agent, Violations* violations) {
+  Objects tools = agent->Objects("tools");
+  if (!tools.sets()) return tools;
+  for (size_t i = 0; i < tools.value().size() && !violations->full(); ++i) {
+    CheckTool(ItemPath(agent->PathOf("tools"), i), tools.value()[i], violations);
+  }
+  return tools;
+}
+
+void ReadRest(ObjectReader* body, Violations* violations, nlohmann::json* rest) {
+  for (const char* member : {"multiagent", "execution_identity"}) {
+    const Change<nlohmann::json> change = body->Json(member);
+    if (change.clears()) (*rest)[member] = nullptr;
+    if (!change.sets()) continue;
+    if (!change.value().is_object()) violations->Add(member, "must be an object");
+    (*rest)[member] = change.value();
+  }
+}
+
+void ReadCommon(ObjectReader* body, Violations* violations, AgentPatch* patch) {
+  patch->name = body->String("name");
+  patch->description = body->String("description");
+  ReadModel(body, violations, &patch->model);
+  patch->system = body->String("system");
+  patch->mcp_servers = ReadServers(body, violations);
+  patch->tools = ReadTools(body, violations);
+  patch->skills = body->Objects("skills");
+  ReadRest(body, violations, &patch->rest);
+}
+
+void EmptyClears(Change<std::string>* text) {
+  if (text->sets() && text->value().empty()) *text = Change<std::string>::Clear();
+}
+
+// What replaces, of a change that clears to the default or sets.
+template <typename T>
+std::optional<T> Replacement(const Change<T>& change) {
+  if (change.clears()) return T();
+  if (change.sets()) return change.value();
+  return std::nullopt;
+}
+
+}  // namespace
+
+OrderedJson SnapshotJson(const AgentSnapshot& agent) {
+  OrderedJson json = {{"id", agent.id.value()},
+                      {"type", "agent"},
+                      {"version", agent.version},
+                      {"name", agent.name},
+                      {"description", OrNull(agent.description)},
+                      {"system", OrNull(agent.system)},
+                      {"model", ModelJson(agent.model)},
+                      {"mcp_servers", ServersJson(agent.mcp_servers)},
+                      {"tools", ToolsJson(agent.tools)},
+                      {"skills", SkillsJson(agent.skills)}};
+  AddRest(agent.rest, &json);
+  return json;
+}
+
+OrderedJson ToJson(const Agent& agent) {
+  OrderedJson json = SnapshotJson(agent);
+  json["metadata"] = agent.metadata;
+  json["created_at"] = ToRestTime(agent.created_at);
+  json["updated_at"] = ToRestTime(agent.updated_at);
+  json["archived_at"] = ToRestTime(agent.archived_at);
+  return json;
+}
+
+absl::StatusOr<AgentPatch> NewAgentPatch(const nlohmann::json& body) {
+  Violations violations;
+  AgentPatch patch;
+  ObjectReader reader("", body, &violations);
+  ReadCommon(&reader, &violations, &patch);
+  patch.metadata = reader.NewMetadata();
+  reader.RefuseTheRest();
+  PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
+  return patch;
+}
+
+absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body) {
+  Violations violations;
+  AgentUpdate update;
+  ObjectReader reader("", body, &violations);
+  ReadCommon(&reader, &violations, &update.patch);
+  EmptyClears(&update.patch.description);
+  EmptyClears(&update.patch.system);
+  update.patch.metadata = reader.MergedMetadata();
+  update.version = reader.Integer("version", 1).value_or(0);
+  reader.RefuseTheRest();
+  PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
+  return update;
+}
+
+AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations) {
+  AgentOverrides overrides;
+  Change<nlohmann::json> model;
+  ReadModel(agent, violations, &model);
+  if (model.sets()) overrides.model = model.value();
+  const Change<std::string> system = agent->String("system");
+  if (system.sets()) overrides.system = std::optional<std::string>(system.value());
+  if (system.clears()) overrides.system = std::optional<std::string>();
+  overrides.tools = Replacement(ReadTools(agent, violations));
+  overrides.mcp_servers = Replacement(ReadServers(agent, violations));
+  overrides.skills = Replacement(agent->Objects("skills"));
+  return overrides;
+}
+
+}  // namespace paddock
