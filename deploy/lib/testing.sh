@@ -1,9 +1,10 @@
 # shellcheck shell=bash
-# What tests/run needs: the programs under test, grpcurl, the base image, a running system.
+# What tests/run needs: the programs under test, grpcurl, the official clients, the base image.
 # Needs common.sh, packages.sh, build.sh.
 
 # Builds with Debian's Go 1.19 as well as with today's.
 readonly GRPCURL_VERSION=v1.8.9
+readonly ANT_VERSION=v1.20.0
 # Unit tests of the libraries that need no gRPC: those that sanitizers watch in every run.
 # shellcheck disable=SC2034  # read by tests/run
 readonly PURE_TESTS=(common_test cp_core_test cp_rest_test na_system_test na_init_test na_runtime_test
@@ -39,6 +40,51 @@ ensure_grpcurl() {
   fi
   export PADDOCK_TEST_GRPCURL=$directory/grpcurl
   export PATH=$directory:$PATH
+}
+
+# The official clients that tests/rest goes through, each as its own package client installs it; made
+# once per build tree and list of versions.
+ensure_clients() {
+  local lists=$PADDOCK_REPO/tests/rest/clients directory=$PADDOCK_BUILD/tools/clients stamp
+  export PADDOCK_TEST_CLIENTS=$directory
+  stamp=$(cat "$lists"/* | sha256sum)
+  if [[ ! -f $directory/.complete || $(<"$directory/.complete") != "$stamp" ]]; then
+    rm -rf "$directory"
+    mkdir -p "$directory"
+    # Node.js comes with npm from some sources, and without it from Debian.
+    if ! command -v node || ! command -v npm; then
+      install_packages "$(log_directory)/packages.log" node
+    fi >/dev/null
+    test_step "installing the Python SDKs" install_python_clients "$lists" "$directory"
+    test_step "installing the TypeScript SDKs" install_typescript_clients "$lists" "$directory"
+    printf '%s\n' "$stamp" >"$directory/.complete"
+  fi
+  ensure_ant "$directory"
+}
+
+install_python_clients() {
+  local version
+  for version in 2026 2023; do
+    /usr/bin/python3 -m venv "$2/python-$version" &&
+      "$2/python-$version/bin/pip" install --no-deps --only-binary :all: \
+        -r "$1/requirements-$version.txt" || return
+  done
+}
+
+install_typescript_clients() { cp "$1"/package*.json "$2" && npm ci --ignore-scripts --prefix "$2"; }
+
+# ant is built where its module can be had; its tests are left out where it can't and none is on the
+# PATH. (Apache's build tool has the same name.)
+ensure_ant() {
+  local log
+  log=$(log_directory)/ant.log
+  export PATH=$1:$PATH
+  if ant --help 2>&1 | grep -q beta:environments; then return 0; fi
+  if build_go "$1" "github.com/anthropics/anthropic-cli/cmd/ant@$ANT_VERSION" >"$log" 2>&1; then
+    say "  ant $ANT_VERSION is built"
+  else
+    say "  ant can't be had here: its tests are skipped ($log)"
+  fi
 }
 
 # The base image is shared by privileged tests and quickstarts of one build tree.

@@ -1,6 +1,7 @@
 #include "tests/bench/machine_meter.h"
 
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -68,6 +69,15 @@ std::map<std::string, absl::Duration> MachineMeter::ByProcess() {
     if (kind == "nodeagent") by_name["runtime and sandboxes"] += tick * (ticks(13) + ticks(14));
   }
   return by_name;
+}
+
+absl::Duration MachineMeter::OfProcess(int pid) {
+  clockid_t clock;
+  timespec time{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) {
+    return absl::ZeroDuration();
+  }
+  return absl::DurationFromTimespec(time);
 }
 
 MachineMeter::MachineMeter() : start_(absl::Now()), machine_(MachineCpu()), self_(SelfCpu()) {}

@@ -26,6 +26,9 @@ class MachineMeter {
   // database and of kernel threads, by name.
   static std::map<std::string, absl::Duration> ByProcess();
 
+  // CPU time so far of one process, without its children; zero when there is none.
+  static absl::Duration OfProcess(int pid);
+
   // MemAvailable, in bytes.
   static int64_t AvailableMemory();
 

@@ -12,6 +12,8 @@ void Report::Section(absl::string_view title) {
                "max ms", "n");
 }
 
+void Report::Title(absl::string_view title) { absl::PrintF("\n%s\n", title); }
+
 void Report::Steps(absl::string_view section, absl::string_view step, const Samples& samples) {
   absl::PrintF("  %-34s %9.2f %9.2f %9.2f %9.2f %6d\n", step, samples.Percentile(50),
                samples.Percentile(90), samples.Percentile(99), samples.Percentile(100),
@@ -31,12 +33,24 @@ void Report::Figure(absl::string_view section, absl::string_view name, double va
 }
 
 void Report::Goal(absl::string_view name, double value, double limit, absl::string_view unit) {
-  const bool met = value <= limit;
+  AddGoal(name, value, limit, unit, "at most", value <= limit);
+}
+
+void Report::GoalAtLeast(absl::string_view name, double value, double limit,
+                         absl::string_view unit) {
+  AddGoal(name, value, limit, unit, "at least", value >= limit);
+}
+
+void Report::AddGoal(absl::string_view name, double value, double limit, absl::string_view unit,
+                     absl::string_view bound, bool met) {
   if (!met) ++missed_;
-  absl::PrintF("  %-4s %-52s %8.2f %s (goal: at most %.2f)\n", met ? "ok" : "MISS", name, value,
-               unit, limit);
-  json_["goals"][std::string(name)] = {
-      {"value", value}, {"limit", limit}, {"unit", std::string(unit)}, {"met", met}};
+  absl::PrintF("  %-4s %-52s %8.2f %s (goal: %s %.2f)\n", met ? "ok" : "MISS", name, value, unit,
+               bound, limit);
+  json_["goals"][std::string(name)] = {{"value", value},
+                                       {"bound", std::string(bound)},
+                                       {"limit", limit},
+                                       {"unit", std::string(unit)},
+                                       {"met", met}};
 }
 
 bool Report::WriteJson(const std::string& path) const {

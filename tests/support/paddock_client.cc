@@ -52,6 +52,7 @@ absl::StatusOr<Endpoint> Endpoint::FromHome(std::string home) {
     if (pair.first == "PADDOCK_ADDR") endpoint.address = value;
     if (pair.first == "PADDOCK_CA") endpoint.ca_file = value;
     if (pair.first == "PADDOCK_API_KEY") endpoint.api_key = value;
+    if (pair.first == "PADDOCK_HTTP_URL") endpoint.http_url = value;
     if (pair.first == "PADDOCK_METRICS") endpoint.metrics = value;
   }
   if (endpoint.address.empty() || endpoint.api_key.empty()) {

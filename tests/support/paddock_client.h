@@ -19,11 +19,12 @@ namespace paddock::testing {
 
 // Where a running Paddock is, as the quickstart writes it to paddock.env.
 struct Endpoint {
-  std::string address;  // PADDOCK_ADDR
-  std::string ca_file;  // PADDOCK_CA
-  std::string api_key;  // PADDOCK_API_KEY
-  std::string metrics;  // PADDOCK_METRICS
-  std::string home;     // Directory of the file.
+  std::string address;   // PADDOCK_ADDR
+  std::string ca_file;   // PADDOCK_CA
+  std::string api_key;   // PADDOCK_API_KEY
+  std::string http_url;  // PADDOCK_HTTP_URL
+  std::string metrics;   // PADDOCK_METRICS
+  std::string home;      // Directory of the file.
 
   // Reads `$PADDOCK_HOME/paddock.env`; an empty `home` means /var/lib/paddock or the variable.
   static absl::StatusOr<Endpoint> FromHome(std::string home = "");
