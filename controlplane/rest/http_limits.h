@@ -19,7 +19,7 @@ struct HttpLimits {
   absl::Duration idle = absl::Minutes(3);
   // From a request's first byte to the end of its header, and of its body from there.
   absl::Duration header = absl::Seconds(10);
-  absl::Duration body = absl::Seconds(60);
+  absl::Duration body = absl::Seconds(30);
   absl::Duration write = absl::Seconds(60);
   // How long a refused body is read and thrown away, so that its sender gets to see the answer.
   absl::Duration linger = absl::Seconds(5);

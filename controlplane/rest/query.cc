@@ -56,9 +56,7 @@ absl::StatusOr<Target> Target::Parse(absl::string_view target) {
   Target result;
   const std::pair<absl::string_view, absl::string_view> parts =
       absl::StrSplit(target, absl::MaxSplits('?', 1));
-  absl::string_view path = parts.first.substr(1);
-  if (!path.empty() && path.back() == '/') path.remove_suffix(1);
-  for (const absl::string_view segment : absl::StrSplit(path, '/')) {
+  for (const absl::string_view segment : absl::StrSplit(parts.first.substr(1), '/')) {
     PADDOCK_ASSIGN_OR_RETURN(std::string decoded, Unescape(segment, Plus::kPlus));
     result.path.push_back(std::move(decoded));
   }
