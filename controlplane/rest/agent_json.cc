@@ -49,7 +49,8 @@ OrderedJson ToolJson(const nlohmann::json& tool) {
                                ? tool["type"].get<std::string>()
                                : std::string();
   if (type != kAgentToolset && type != kMcpToolset) return json;
-  if (!json.contains("configs") || json["configs"].is_null()) json["configs"] = OrderedJson::array();
+  if (!json.contains("configs") || json["configs"].is_null())
+    json["configs"] = OrderedJson::array();
   OrderedJson& defaults = json["default_config"];
   if (!defaults.is_object()) defaults = OrderedJson::object();
   if (!defaults.contains("enabled") || defaults["enabled"].is_null()) defaults["enabled"] = true;
@@ -248,16 +249,21 @@ absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body) {
   return update;
 }
 
-AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations) {
+AgentOverrides ReadToolOverrides(ObjectReader* agent, Violations* violations) {
   AgentOverrides overrides;
+  overrides.tools = Replacement(ReadTools(agent, violations));
+  overrides.mcp_servers = Replacement(ReadServers(agent, violations));
+  return overrides;
+}
+
+AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations) {
+  AgentOverrides overrides = ReadToolOverrides(agent, violations);
   Change<nlohmann::json> model;
   ReadModel(agent, violations, &model);
   if (model.sets()) overrides.model = model.value();
   const Change<std::string> system = agent->String("system");
   if (system.sets()) overrides.system = std::optional<std::string>(system.value());
   if (system.clears()) overrides.system = std::optional<std::string>();
-  overrides.tools = Replacement(ReadTools(agent, violations));
-  overrides.mcp_servers = Replacement(ReadServers(agent, violations));
   overrides.skills = Replacement(agent->Objects("skills"));
   return overrides;
 }

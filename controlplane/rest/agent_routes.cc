@@ -72,9 +72,8 @@ Answer Update(AgentOperations* agents, const RestCall& call) {
   PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
   PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
   PADDOCK_ASSIGN_OR_RETURN(const AgentUpdate update, UpdateAgentPatch(body));
-  PADDOCK_ASSIGN_OR_RETURN(
-      const Agent updated,
-      agents->Update(call.caller.tenant, IdOf(call), update.version, update.patch));
+  PADDOCK_ASSIGN_OR_RETURN(const Agent updated, agents->Update(call.caller.tenant, IdOf(call),
+                                                               update.version, update.patch));
   return ToJson(updated);
 }
 
@@ -93,13 +92,13 @@ std::vector<Route> AgentRoutes(AgentOperations* agents) {
   };
   constexpr char kAll[] = "/v1/agents";
   constexpr char kOne[] = "/v1/agents/{}";
-  return {MakeRoute("rest.CreateAgent", "POST", kAll, bind(&Create)),
-          MakeRoute("rest.ListAgents", "GET", kAll, bind(&List)),
-          MakeRoute("rest.GetAgent", "GET", kOne, bind(&Get)),
-          MakeRoute("rest.UpdateAgent", "POST", kOne, bind(&Update)),
-          MakeRoute("rest.ArchiveAgent", "POST", "/v1/agents/{}/archive", bind(&Archive)),
-          MakeRoute("rest.ListAgentVersions", "GET", "/v1/agents/{}/versions",
-                    bind(&ListVersions))};
+  return {
+      MakeRoute("rest.CreateAgent", "POST", kAll, bind(&Create)),
+      MakeRoute("rest.ListAgents", "GET", kAll, bind(&List)),
+      MakeRoute("rest.GetAgent", "GET", kOne, bind(&Get)),
+      MakeRoute("rest.UpdateAgent", "POST", kOne, bind(&Update)),
+      MakeRoute("rest.ArchiveAgent", "POST", "/v1/agents/{}/archive", bind(&Archive)),
+      MakeRoute("rest.ListAgentVersions", "GET", "/v1/agents/{}/versions", bind(&ListVersions))};
 }
 
 }  // namespace paddock

@@ -48,7 +48,8 @@ Route MakeAsyncRoute(const char* name, const char* method, const char* path,
 
 Route MakeStreamRoute(
     const char* name, const char* method, const char* path,
-    std::function<absl::Status(const RestCall& call, const std::shared_ptr<EventSink>& sink)> stream);
+    std::function<absl::Status(const RestCall& call, const std::shared_ptr<EventSink>& sink)>
+        stream);
 
 // INVALID_ARGUMENT unless the body is empty or an empty object: for calls that take none.
 absl::Status RefuseBody(const RestCall& call);

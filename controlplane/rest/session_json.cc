@@ -86,8 +86,8 @@ void ReadStatuses(const std::vector<std::string>& statuses, Violations* violatio
   std::vector<SessionPhase>& phases = list->request.filter.phases;
   for (size_t i = 0; i < statuses.size() && !violations->full(); ++i) {
     if (statuses[i] == "idle") {
-      phases.insert(phases.end(), {SessionPhase::kPending, SessionPhase::kStarting,
-                                   SessionPhase::kRunning});
+      phases.insert(phases.end(),
+                    {SessionPhase::kPending, SessionPhase::kStarting, SessionPhase::kRunning});
     } else if (statuses[i] == "rescheduling") {
       phases.push_back(SessionPhase::kRescheduling);
     } else if (statuses[i] == "terminated") {
@@ -130,25 +130,24 @@ ListOrder ReadOrder(QueryReader* query, Violations* violations) {
 }  // namespace
 
 OrderedJson ToJson(const Session& session, absl::Time now) {
-  OrderedJson json = {{"id", session.id.value()},
-                      {"type", "session"},
-                      {"status", StatusName(StatusKindOf(session))},
-                      {"title", nullptr},
-                      {"agent", nullptr},
-                      {"environment_id", session.environment_id.value()},
-                      {"metadata", session.metadata},
-                      {"resources", OrderedJson::array()},
-                      {"vault_ids", OrderedJson::array()},
-                      {"outcome_evaluations", OrderedJson::array()},
-                      {"budget", nullptr},
-                      {"deployment_id", nullptr},
-                      {"stats",
-                       {{"active_seconds", 0.0},
-                        {"duration_seconds", DurationSeconds(session, now)}}},
-                      {"usage", OrderedJson::object()},
-                      {"created_at", ToRestTime(session.created_at)},
-                      {"updated_at", ToRestTime(session.updated_at)},
-                      {"archived_at", ToRestTime(session.archived_at)}};
+  OrderedJson json = {
+      {"id", session.id.value()},
+      {"type", "session"},
+      {"status", StatusName(StatusKindOf(session))},
+      {"title", nullptr},
+      {"agent", nullptr},
+      {"environment_id", session.environment_id.value()},
+      {"metadata", session.metadata},
+      {"resources", OrderedJson::array()},
+      {"vault_ids", OrderedJson::array()},
+      {"outcome_evaluations", OrderedJson::array()},
+      {"budget", nullptr},
+      {"deployment_id", nullptr},
+      {"stats", {{"active_seconds", 0.0}, {"duration_seconds", DurationSeconds(session, now)}}},
+      {"usage", OrderedJson::object()},
+      {"created_at", ToRestTime(session.created_at)},
+      {"updated_at", ToRestTime(session.updated_at)},
+      {"archived_at", ToRestTime(session.archived_at)}};
   if (session.title.has_value()) json["title"] = *session.title;
   if (session.agent.has_value()) json["agent"] = SnapshotJson(*session.agent);
   return json;
@@ -167,9 +166,8 @@ std::string EventType(const SessionEvent& event) {
 }
 
 OrderedJson ToJson(const SessionEvent& event) {
-  OrderedJson json = {{"id", event.id},
-                      {"type", EventType(event)},
-                      {"processed_at", ToRestTime(event.at)}};
+  OrderedJson json = {
+      {"id", event.id}, {"type", EventType(event)}, {"processed_at", ToRestTime(event.at)}};
   if (event.status == SessionStatusKind::kIdle) json["stop_reason"] = {{"type", "end_turn"}};
   return json;
 }
@@ -207,11 +205,14 @@ absl::StatusOr<SessionPatch> UpdateSessionPatch(const nlohmann::json& body) {
       patch.metadata->emplace(key, value.value_or(""));
     }
   }
-  absl::Status supported = RefuseUnsupported(&reader);
-  if (const nlohmann::json* agent = reader.Find("agent"); supported.ok() && !IsEmpty(agent)) {
-    supported = errors::FieldNotSupported(
-        "agent", "a session keeps the agent that it was created with; make a new session");
+  if (const nlohmann::json* value = reader.Find("agent"); value != nullptr && !value->is_null()) {
+    ObjectReader agent("agent", *value, &violations);
+    AgentOverrides overrides = ReadToolOverrides(&agent, &violations);
+    patch.tools = std::move(overrides.tools);
+    patch.mcp_servers = std::move(overrides.mcp_servers);
+    agent.RefuseTheRest();
   }
+  const absl::Status supported = RefuseUnsupported(&reader);
   reader.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
   PADDOCK_RETURN_IF_ERROR(supported);

@@ -183,11 +183,11 @@ absl::Status StreamEvents(SessionOperations* sessions, ThreadPool* pool, const R
   query.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
   auto stream = std::make_shared<StatusStream>(IdOf(call), sink);
-  PADDOCK_ASSIGN_OR_RETURN(
-      std::unique_ptr<Subscription> subscription,
-      sessions->Watch(
-          call.caller.tenant, IdOf(call), 0,
-          [stream](const absl::StatusOr<Session>& session) { stream->OnSession(session); }));
+  PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<Subscription> subscription,
+                           sessions->Watch(call.caller.tenant, IdOf(call), 0,
+                                           [stream](const absl::StatusOr<Session>& session) {
+                                             stream->OnSession(session);
+                                           }));
   // Ending a subscription may wait for the hub, so the pool does it.
   sink->OnClosed([pool, subscription = std::move(subscription)]() mutable {
     pool->Schedule([ended = std::move(subscription)] {});
@@ -201,12 +201,12 @@ std::vector<Route> SessionRoutes(SessionOperations* sessions, ThreadPool* pool) 
   const auto bind = [sessions](Answer (*function)(SessionOperations*, const RestCall&)) {
     return [sessions, function](const RestCall& call) { return function(sessions, call); };
   };
-  const auto bind_async = [sessions](void (*function)(SessionOperations*, const RestCall&,
-                                                      RestReply)) {
-    return [sessions, function](const RestCall& call, RestReply reply) {
-      function(sessions, call, std::move(reply));
-    };
-  };
+  const auto bind_async =
+      [sessions](void (*function)(SessionOperations*, const RestCall&, RestReply)) {
+        return [sessions, function](const RestCall& call, RestReply reply) {
+          function(sessions, call, std::move(reply));
+        };
+      };
   constexpr char kAll[] = "/v1/sessions";
   constexpr char kOne[] = "/v1/sessions/{}";
   constexpr char kResources[] = "/v1/sessions/{}/resources";

@@ -22,10 +22,10 @@ std::string EventFrame(const std::string& type, const nlohmann::ordered_json& da
 void StatusStream::OnSession(const absl::StatusOr<Session>& session) {
   if (absl::IsNotFound(session.status())) {
     const std::string suffix(absl::StripPrefix(id_.value(), kSessionPrefix));
-    sink_->Send(EventFrame("session.deleted",
-                           {{"id", absl::StrCat("sevt_", suffix, "_deleted")},
-                            {"type", "session.deleted"},
-                            {"processed_at", ToRestTime(Clock::Real()->Now())}}));
+    sink_->Send(
+        EventFrame("session.deleted", {{"id", absl::StrCat("sevt_", suffix, "_deleted")},
+                                       {"type", "session.deleted"},
+                                       {"processed_at", ToRestTime(Clock::Real()->Now())}}));
     return sink_->End();
   }
   if (!session.ok()) {

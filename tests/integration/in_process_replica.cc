@@ -46,10 +46,26 @@ InProcessReplica::InProcessReplica(const Options& options)
   api.nodes = control_plane_->nodes();
   api.api_keys = control_plane_->api_keys();
   api.node_stubs = [this](const NodeTarget& node) { return channels_->For(node); };
-  const auto server_identity = Require(TlsIdentity::Load(certificates_.Issue("server")));
+  const TlsFiles server_files = certificates_.Issue("server");
+  const auto server_identity = Require(TlsIdentity::Load(server_files));
   public_server_ =
       Require(PublicServer::Start(api, "127.0.0.1:0", server_identity->PublicServer()));
   public_server_->SetReady(true);
+
+  HttpServer::Options http;
+  http.listen = "127.0.0.1:0";
+  http.certificate_file = server_files.cert;
+  http.key_file = server_files.key;
+  http.limits = options.http;
+  RestServer::Deps rest;
+  rest.authenticator = authenticator_.get();
+  rest.pool = &handler_pool_;
+  rest.metrics = &metrics_;
+  rest.environments = control_plane_->environments();
+  rest.agents = control_plane_->agents();
+  rest.sessions = control_plane_->sessions();
+  rest_server_ = Require(RestServer::Start(rest, http));
+  rest_server_->SetReady(true);
 
   registry_service_ = std::make_unique<NodeRegistryService>(control_plane_->node_registry(),
                                                             &registry_pool_, &metrics_);
@@ -62,6 +78,7 @@ InProcessReplica::InProcessReplica(const Options& options)
 }
 
 InProcessReplica::~InProcessReplica() {
+  rest_server_.reset();
   public_server_.reset();
   control_plane_->StopReconciling();
   internal_server_.reset();

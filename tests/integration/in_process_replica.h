@@ -9,6 +9,7 @@
 #include "controlplane/api/core_executors.h"
 #include "controlplane/api/public_server.h"
 #include "controlplane/core/control_plane.h"
+#include "controlplane/rest/rest_server.h"
 #include "controlplane/rpc/node_channels.h"
 #include "controlplane/rpc/node_registry_service.h"
 #include "controlplane/rpc/rpc_node_client.h"
@@ -26,6 +27,7 @@ class InProcessReplica {
     Settings settings;
     int handler_threads = 8;
     int handler_queue = 1000;
+    HttpLimits http;
   };
 
   explicit InProcessReplica(const Options& options);
@@ -39,6 +41,7 @@ class InProcessReplica {
   TestCertificates& certificates() { return certificates_; }
   int internal_port() const { return internal_server_->port(); }
   PublicServer& public_server() { return *public_server_; }
+  RestServer& rest_server() { return *rest_server_; }
   ControlPlane& control_plane() { return *control_plane_; }
   ThreadPool& handlers() { return handler_pool_; }
 
@@ -59,6 +62,7 @@ class InProcessReplica {
   std::unique_ptr<ControlPlane> control_plane_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<PublicServer> public_server_;
+  std::unique_ptr<RestServer> rest_server_;
   std::unique_ptr<NodeRegistryService> registry_service_;
   std::unique_ptr<GrpcServer> internal_server_;
 };
