@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstddef>
+
 namespace paddock {
 
 // Raises this process's soft limit of open files to the hard one: a server holds a descriptor for
-// each connection. Leaves it alone when that can't be done.
-void RaiseOpenFilesLimit();
+// each connection. Returns the limit that holds now.
+size_t RaiseOpenFilesLimit();
 
 }  // namespace paddock

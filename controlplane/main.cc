@@ -1,4 +1,5 @@
 // One control plane replica, and the operator's commands that need the database.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -217,6 +218,8 @@ absl::Status Replica::StartRestServer() {
   options.certificate_file = absl::GetFlag(FLAGS_tls_cert);
   options.key_file = absl::GetFlag(FLAGS_tls_key);
   options.threads = absl::GetFlag(FLAGS_http_threads);
+  // The other half is for gRPC, the database and node agents.
+  options.limits.connections = std::min(options.limits.connections, RaiseOpenFilesLimit() / 2);
   RestServer::Deps deps;
   deps.authenticator = authenticator_.get();
   deps.pool = &handler_pool_;
@@ -292,7 +295,6 @@ Replica::~Replica() {
 absl::Status Serve() {
   PADDOCK_ASSIGN_OR_RETURN(const Settings settings, ReadSettings());
   PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<Database> database, OpenDatabase(settings));
-  RaiseOpenFilesLimit();
   ShutdownSignal signal;
   Replica replica(std::move(database), settings);
   PADDOCK_RETURN_IF_ERROR(replica.Start());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "common/errors.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
+#include "controlplane/core/agent_rules.h"
 #include "controlplane/core/metadata_patch.h"
 #include "controlplane/core/text_rules.h"
 #include "controlplane/core/violations.h"
@@ -82,6 +84,32 @@ bool IsLimited(const CloudConfig& cloud) {
   return std::holds_alternative<LimitedNetwork>(cloud.networking);
 }
 
+// Whether what the session may reach follows from its agent's MCP servers.
+bool PolicyDependsOnServers(const Session& session) {
+  const auto* cloud = std::get_if<CloudConfig>(&session.config);
+  const auto* limited =
+      cloud == nullptr ? nullptr : std::get_if<LimitedNetwork>(&cloud->networking);
+  return limited != nullptr && limited->allow_mcp_servers;
+}
+
+absl::Status PatchAgent(const SessionPatch& patch, Session* session) {
+  if (!patch.tools.has_value() && !patch.mcp_servers.has_value()) return absl::OkStatus();
+  if (!session->agent.has_value()) {
+    return errors::InvalidField("agent", "can't be changed: the session was created without one");
+  }
+  AgentOverrides overrides;
+  overrides.tools = patch.tools;
+  overrides.mcp_servers = patch.mcp_servers;
+  PADDOCK_ASSIGN_OR_RETURN(AgentSnapshot changed, ApplyOverrides(*session->agent, overrides));
+  if (!(changed.mcp_servers == session->agent->mcp_servers) && PolicyDependsOnServers(*session)) {
+    return errors::FieldNotSupported(
+        "agent.mcp_servers",
+        "can't change in a session whose network allows its MCP servers; make a new session");
+  }
+  session->agent = std::move(changed);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Compute EffectiveCompute(const Compute& given, const Settings& settings) {
@@ -133,6 +161,7 @@ absl::StatusOr<Session> ApplySessionPatch(const Session& session, const SessionP
   }
   CheckMetadata(result.metadata, &violations);
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
+  PADDOCK_RETURN_IF_ERROR(PatchAgent(patch, &result));
   return result;
 }
 

@@ -28,7 +28,10 @@ Compute EffectiveCompute(const Compute& given, const Settings& settings);
 // and values of up to 256 characters. Pure.
 absl::Status ValidateCreateSession(const CreateSessionRequest& request, const Settings& settings);
 
-// `session` with `patch` applied to title and metadata, checked. Pure.
+// `session` with `patch` applied to title, metadata and its copy of the agent, checked. Pure.
+//   INVALID_ARGUMENT  with every violation.
+//   UNIMPLEMENTED     the MCP servers would change while the session's network policy, which is
+//                     settled at its creation, depends on them.
 absl::StatusOr<Session> ApplySessionPatch(const Session& session, const SessionPatch& patch);
 
 // Whether a session may be started from `environment`. Pure.

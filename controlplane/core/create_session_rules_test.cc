@@ -136,6 +136,42 @@ TEST(EffectiveComputeTest, GivenNumbersStay) {
   EXPECT_EQ(effective.node_labels, given.node_labels);
 }
 
+TEST(SessionPatchTest, TheSessionsAgentTakesOtherToolsAndServers) {
+  Session session;
+  session.agent.emplace();
+  session.agent->name = "a";
+  session.agent->model = "m";
+  session.agent->system = "kept";
+  SessionPatch patch;
+  patch.mcp_servers = {{"docs", "https://mcp.example.com"}};
+  patch.tools = {{{"type", "mcp_toolset"}, {"mcp_server_name", "docs"}}};
+  const auto changed = ApplySessionPatch(session, patch);
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_EQ(changed->agent->mcp_servers.size(), 1u);
+  EXPECT_EQ(changed->agent->system, "kept");
+  patch.tools.reset();
+  EXPECT_EQ(ApplySessionPatch(session, patch).status().code(), absl::StatusCode::kInvalidArgument)
+      << "no toolset uses the server";
+  patch.mcp_servers.reset();
+  patch.tools.emplace();
+  session.agent.reset();
+  EXPECT_EQ(ApplySessionPatch(session, patch).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(SessionPatchTest, ServersStayWhereTheNetworkDependsOnThem) {
+  Session session;
+  session.agent.emplace();
+  session.agent->name = "a";
+  session.agent->model = "m";
+  session.config = CloudConfig{{}, LimitedNetwork{{}, true, false}};
+  SessionPatch patch;
+  patch.mcp_servers = {{"docs", "https://mcp.example.com"}};
+  patch.tools = {{{"type", "mcp_toolset"}, {"mcp_server_name", "docs"}}};
+  EXPECT_EQ(ApplySessionPatch(session, patch).status().code(), absl::StatusCode::kUnimplemented);
+  session.config = CloudConfig{{}, LimitedNetwork{{}, false, false}};
+  EXPECT_TRUE(ApplySessionPatch(session, patch).ok());
+}
+
 TEST(SessionPatchTest, TitleAndMetadataAreKeptSetAndCleared) {
   Session session;
   session.title = "old";

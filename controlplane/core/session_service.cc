@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/errors.h"
 #include "common/status_macros.h"
+#include "controlplane/core/agent_patch.h"
 #include "controlplane/core/agent_rules.h"
 #include "controlplane/core/create_session_rules.h"
 #include "controlplane/core/page_budget.h"
@@ -233,7 +234,8 @@ absl::StatusOr<Session> SessionService::Update(const Tenant& tenant, const Sessi
       tenant, id, [&](const Session& stored, bool* changed) -> absl::StatusOr<Session> {
         if (stored.archived_at.has_value()) return errors::SessionArchived(id.value());
         PADDOCK_ASSIGN_OR_RETURN(Session next, ApplySessionPatch(stored, patch));
-        *changed = next.title != stored.title || next.metadata != stored.metadata;
+        *changed = next.title != stored.title || next.metadata != stored.metadata ||
+                   (next.agent.has_value() && !SameContent(*next.agent, *stored.agent));
         return next;
       });
   if (session.ok()) deps_.hub->Notify(WatchKind::kSession, id.value());

@@ -124,7 +124,7 @@ class SessionStore {
   virtual absl::StatusOr<StorePage<Session>> List(const Tenant& tenant, const SessionFilter& filter,
                                                   const PageQuery& page) = 0;
 
-  // Changes title and metadata.
+  // Changes title, metadata and the copy of the agent.
   virtual absl::StatusOr<Session> Mutate(const Tenant& tenant, const SessionId& id,
                                          const Mutation<Session>& mutation) = 0;
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "controlplane/core/page.h"
@@ -35,6 +36,9 @@ struct SessionPatch {
   // Merged: an empty value deletes the key. Or, with replace_metadata, the whole.
   std::optional<Metadata> metadata;
   bool replace_metadata = false;
+  // Of the session's own copy of its agent: each replaces as a whole.
+  std::optional<std::vector<nlohmann::json>> tools;
+  std::optional<std::vector<McpServer>> mcp_servers;
 };
 
 struct ListSessionsRequest {

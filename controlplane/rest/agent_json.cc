@@ -249,16 +249,21 @@ absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body) {
   return update;
 }
 
-AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations) {
+AgentOverrides ReadToolOverrides(ObjectReader* agent, Violations* violations) {
   AgentOverrides overrides;
+  overrides.tools = Replacement(ReadTools(agent, violations));
+  overrides.mcp_servers = Replacement(ReadServers(agent, violations));
+  return overrides;
+}
+
+AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations) {
+  AgentOverrides overrides = ReadToolOverrides(agent, violations);
   Change<nlohmann::json> model;
   ReadModel(agent, violations, &model);
   if (model.sets()) overrides.model = model.value();
   const Change<std::string> system = agent->String("system");
   if (system.sets()) overrides.system = std::optional<std::string>(system.value());
   if (system.clears()) overrides.system = std::optional<std::string>();
-  overrides.tools = Replacement(ReadTools(agent, violations));
-  overrides.mcp_servers = Replacement(ReadServers(agent, violations));
   overrides.skills = Replacement(agent->Objects("skills"));
   return overrides;
 }

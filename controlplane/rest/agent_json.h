@@ -25,5 +25,7 @@ absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body);
 
 // What a session changes of its agent: the members of `agent` beside its id, type and version.
 AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations);
+// Only `tools` and `mcp_servers`, which an update of a session may replace.
+AgentOverrides ReadToolOverrides(ObjectReader* agent, Violations* violations);
 
 }  // namespace paddock

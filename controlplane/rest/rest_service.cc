@@ -44,9 +44,10 @@ bool Fits(const std::vector<std::string>& pattern, const std::vector<std::string
 // One request from its arrival to its answer. Shared by whoever may answer.
 class RestService::Exchange {
  public:
-  Exchange(RpcMetrics* metrics, const char* name, std::shared_ptr<Responder> responder)
+  Exchange(RpcMetrics* metrics, const Route& route, std::shared_ptr<Responder> responder)
       : metrics_(metrics),
-        name_(name),
+        name_(route.name),
+        writes_(route.method != "GET"),
         responder_(std::move(responder)),
         request_id_(NewRequestId()),
         begin_(Clock::Real()->Monotonic()) {
@@ -77,7 +78,14 @@ class RestService::Exchange {
   void Finish(const absl::Status& status) {
     const absl::Duration took = Clock::Real()->Monotonic() - begin_;
     metrics_->Finished(name_, status.code(), took);
-    if (status.ok()) return;
+    if (status.ok()) {
+      // Reads are too many, and change nothing.
+      Log(writes_ ? LogLevel::kInfo : LogLevel::kDebug, "REST call",
+          {{"method", name_},
+           {"request_id", request_id_},
+           {"ms", absl::ToDoubleMilliseconds(took)}});
+      return;
+    }
     const std::optional<ErrorReason> reason = ReasonOf(errors::ForUser(status));
     Log(IsOurFault(status.code()) ? LogLevel::kError : LogLevel::kInfo, "REST call failed",
         {{"method", name_},
@@ -89,6 +97,7 @@ class RestService::Exchange {
  private:
   RpcMetrics* const metrics_;
   const char* const name_;
+  const bool writes_;
   const std::shared_ptr<Responder> responder_;
   const std::string request_id_;
   const absl::Duration begin_;
@@ -107,7 +116,7 @@ void RestService::Handle(HttpRequest request, std::shared_ptr<Responder> respond
   }
   absl::StatusOr<Match> match = FindRoute(request.method, *target);
   if (!match.ok()) return responder->Answer(Refuse(match.status()));
-  auto exchange = std::make_shared<Exchange>(metrics_, match->route->name, std::move(responder));
+  auto exchange = std::make_shared<Exchange>(metrics_, *match->route, std::move(responder));
   const bool queued = pool_->TrySchedule([this, exchange, route = match->route,
                                           ids = std::move(match->ids), target = *std::move(target),
                                           request = std::move(request)]() mutable {

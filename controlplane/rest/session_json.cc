@@ -205,11 +205,14 @@ absl::StatusOr<SessionPatch> UpdateSessionPatch(const nlohmann::json& body) {
       patch.metadata->emplace(key, value.value_or(""));
     }
   }
-  absl::Status supported = RefuseUnsupported(&reader);
-  if (const nlohmann::json* agent = reader.Find("agent"); supported.ok() && !IsEmpty(agent)) {
-    supported = errors::FieldNotSupported(
-        "agent", "a session keeps the agent that it was created with; make a new session");
+  if (const nlohmann::json* value = reader.Find("agent"); value != nullptr && !value->is_null()) {
+    ObjectReader agent("agent", *value, &violations);
+    AgentOverrides overrides = ReadToolOverrides(&agent, &violations);
+    patch.tools = std::move(overrides.tools);
+    patch.mcp_servers = std::move(overrides.mcp_servers);
+    agent.RefuseTheRest();
   }
+  const absl::Status supported = RefuseUnsupported(&reader);
   reader.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
   PADDOCK_RETURN_IF_ERROR(supported);

@@ -41,8 +41,8 @@ constexpr Statement kListOldest = {
 #undef LIST_FILTER
 constexpr Statement kUpdate = {
     "session_update",
-    "UPDATE sessions SET title = $2, metadata = $3, revision = revision + 1, updated_at = "
-    "clock_timestamp() WHERE id = $1"};
+    "UPDATE sessions SET title = $2, metadata = $3, document = $4, revision = revision + 1, "
+    "updated_at = clock_timestamp() WHERE id = $1"};
 constexpr Statement kNoteChange = {"session_note_change",
                                    "INSERT INTO changes (kind, resource_id) VALUES (2, $1)"};
 bool Malformed(const SessionId& id) { return !IsWellFormedId(kSessionPrefix, id.value()); }
@@ -155,8 +155,11 @@ absl::StatusOr<Session> PgSessionStore::Mutate(const Tenant& tenant, const Sessi
         bool changed = true;
         PADDOCK_ASSIGN_OR_RETURN(const Session next, mutation(stored, &changed));
         if (!changed) return stored;
-        transaction.Exec(kUpdate,
-                         Params().Add(id.value()).Add(next.title).Add(EncodeMap(next.metadata)));
+        transaction.Exec(kUpdate, Params()
+                                      .Add(id.value())
+                                      .Add(next.title)
+                                      .Add(EncodeMap(next.metadata))
+                                      .Add(EncodeSessionDocument(next)));
         transaction.Exec(kNoteChange, Params().Add(id.value()));
         return Read(transaction, tenant, id);
       });

@@ -2,7 +2,7 @@
 # Who may include whom. Needs common.sh; run in the repository's root.
 #
 # `api` and `rest` include `core`; `store` and `rpc` its interfaces; only main.cc and tests see
-# concrete classes. Control plane and node agent meet only in proto and common. SQL is only in
+# concrete classes. HTTP and Boost are only in `rest`. Control plane and node agent meet only in proto and common. SQL is only in
 # `store`, system calls are only in `system`, proto and gRPC types only in `api`, `rpc`, `common`.
 
 # Directory, then what its files may include besides themselves and common/ (space separated).
@@ -31,6 +31,7 @@ check_architecture() {
     check_includes "$directory" "$allowed" || found=1
   done <<<"$MAY_INCLUDE"
   check_generated_types || found=1
+  check_boost || found=1
   check_sql || found=1
   check_clock || found=1
   check_pragma_once || found=1
@@ -63,8 +64,8 @@ check_includes() {
 # proto and gRPC types only where the wire is.
 check_generated_types() {
   local found=0
-  if own_files controlplane/core | xargs grep -nE '#include .*(grpcpp|grpc/|\.pb\.h)' ||
-    own_files controlplane/store | xargs grep -nE '#include .*(grpcpp|grpc/|\.pb\.h)'; then
+  if { own_files controlplane/core && own_files controlplane/rest && own_files controlplane/store; } |
+    xargs grep -nE '#include .*(grpcpp|grpc/|\.pb\.h)'; then
     say "proto and gRPC types belong into api, rpc and common"
     found=1
   fi
@@ -74,6 +75,15 @@ check_generated_types() {
     found=1
   fi
   return "$found"
+}
+
+# HTTP and its sockets.
+check_boost() {
+  if find common controlplane nodeagent -name '*.[ch]*' ! -path '*/rest/*' -print0 |
+    xargs -0 grep -nE '#include [<"]boost'; then
+    say "Boost belongs into controlplane/rest"
+    return 1
+  fi
 }
 
 check_sql() {

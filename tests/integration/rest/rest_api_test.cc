@@ -285,6 +285,24 @@ TEST_F(RestApiTest, ASessionStartsIdleWithItsAgentsSnapshot) {
   EXPECT_EQ(Ask("GET", path).status, 404);
 }
 
+TEST_F(RestApiTest, ASessionsOwnCopyOfTheAgentTakesOtherTools) {
+  const json session = NewSession();
+  const std::string path = "/v1/sessions/" + session["id"].get<std::string>();
+  const json updated = Post(path, json::parse(R"({"agent": {
+      "mcp_servers": [{"type": "url", "name": "d", "url": "https://mcp.example.com"}],
+      "tools": [{"type": "mcp_toolset", "mcp_server_name": "d"}]}})"));
+  EXPECT_EQ(updated["agent"]["mcp_servers"][0]["name"], "d");
+  EXPECT_EQ(Get(path)["agent"]["tools"][0]["type"], "mcp_toolset");
+  EXPECT_EQ(Get(path)["agent"]["name"], session["agent"]["name"]);
+  const std::string agent = session["agent"]["id"];
+  EXPECT_EQ(Get("/v1/agents/" + agent)["tools"], json::array());
+  EXPECT_THAT(Message(Ask("POST", path, R"({"agent": {"system": "x"}})")),
+              StartsWith("agent.system: isn't known here"));
+  EXPECT_THAT(Message(Ask("POST", path, R"({"agent": {"tools": [{"type": "mcp_toolset",
+                                                                 "mcp_server_name": "no"}]}})")),
+              StartsWith("agent.tools[0].mcp_server_name"));
+}
+
 TEST_F(RestApiTest, OverridesReplaceForOneSessionOnly) {
   const json agent = NewAgent();
   const json environment = Post("/v1/environments", {{"name", "o"}});

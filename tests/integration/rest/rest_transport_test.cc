@@ -180,6 +180,26 @@ TEST_F(RestTransportTest, WhatEndsTheServerEndsItsConnections) {
   EXPECT_FALSE(Connect()->connected());
 }
 
+InProcessReplica::Options NoRoom() {
+  InProcessReplica::Options options;
+  options.handler_queue = 0;
+  return options;
+}
+
+class RestOverloadTest : public RestFixture {
+ protected:
+  RestOverloadTest() : RestFixture(NoRoom()) {}
+};
+
+TEST_F(RestOverloadTest, OverloadIsToldAtOnceAndWhenToComeBack) {
+  const HttpsAnswer answer = Ask("GET", "/v1/environments");
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(ErrorCode(answer), "overloaded");
+  EXPECT_EQ(answer.headers.at("retry-after"), "1");
+  EXPECT_EQ(answer.headers.count("x-should-retry"), 0u);
+  EXPECT_EQ(Connect()->Ask("GET", "/healthz", {}).status, 200) << "probes need no handler";
+}
+
 class RestCrowdTest : public RestFixture {
  protected:
   // Both ends are in this process.

@@ -1,6 +1,5 @@
 """Thousands of idle connections and event streams cost the server no thread each."""
 
-import json
 import queue
 import resource
 import threading
@@ -119,16 +118,12 @@ class LoadTest(unittest.TestCase):
 
         self.assertEqual(at_once(STREAMS, opened), [True] * STREAMS)
         self.assert_cheap(before, STREAMS, "event streams")
-        self.assertEqual(self.wire.call("POST", f"/v1/sessions/{session}/archive").status, 200)
         self.assertEqual(self.wire.call("DELETE", f"/v1/sessions/{session}").status, 200)
         start = time.monotonic()
         rest = [self.read_to_end(connection) for connection in self.connections]
         print(f"all {STREAMS} streams had ended {time.monotonic() - start:.1f} s after the delete")
         for text in rest:
             self.assertIn("event: session.deleted\n", text)
-        frames = [line for line in rest[0].splitlines() if line.startswith("data:")]
-        for frame in frames:
-            self.assertIn("type", json.loads(frame[5:]))
 
     @staticmethod
     def read_to_end(connection):

@@ -55,7 +55,8 @@ class SessionsTest(sdk_case.SdkCase):
         kept = update(session.id, title="second")
         self.assertEqual((kept.title, kept.metadata), ("second", {"b": "2", "c": "3"}))
         self.assertIsNone(update(session.id, title=None).title)
-        self.refused(anthropic.BadRequestError, update, session.id, vault_ids=["vlt_1"])
+        with self.assertRaisesRegex(anthropic.APIStatusError, "vault_ids"):
+            update(session.id, vault_ids=["vlt_1"])
 
     def test_list_filters_orders_and_pages(self):
         beta = self.tenant().beta
@@ -118,6 +119,24 @@ class SessionsTest(sdk_case.SdkCase):
         self.refused(anthropic.NotFoundError, create, agent=agent,
                      environment_id="env_00000000000000000000000000")
 
+    def test_what_is_there_but_empty_is_taken(self):
+        session = self.session(vault_ids=[], resources=[], metadata={}, title=None,
+                               extra_body={"initial_events": [], "budget": None})
+        self.assertEqual(session.vault_ids, [])
+        self.assertIsNone(session.to_dict()["budget"])
+
+    def test_what_has_no_meaning_here_is_refused_by_name(self):
+        environment, agent = self.environment().id, self.agent().id
+        event = {"type": "user.message", "content": [{"type": "text", "text": "hi"}]}
+        for field, value in (("vault_ids", ["vlt_1"]), ("initial_events", [event]),
+                             ("budget", {"type": "tokens", "limit": 5}), ("titel", "x")):
+            with self.subTest(field=field):
+                with self.assertRaisesRegex(anthropic.APIStatusError, field) as caught:
+                    self.beta.sessions.create(agent=agent, environment_id=environment,
+                                              extra_body={field: value})
+                self.assertIn(caught.exception.status_code, (400, 501))
+        self.assertEqual(list(self.beta.sessions.list(agent_id=agent)), [])
+
     def test_resources_are_empty_and_adding_one_is_refused_by_name(self):
         session = self.session()
         self.assertEqual(list(self.beta.sessions.resources.list(session.id)), [])
@@ -156,8 +175,8 @@ class EventsTest(sdk_case.SdkCase):
         events = list(self.beta.sessions.events.list(session.id))
         self.assertEqual(events[-1].type, "session.status_terminated", "order is ascending")
 
-    def test_a_stream_shows_the_state_its_end_and_closes_on_delete(self):
-        session = self.session()
+    def streamed(self, session, on_idle):
+        """The types of the events until the stream ends; `on_idle` is called at the first idle."""
         stream = self.beta.sessions.events.stream(session.id)
         timer = threading.Timer(30, stream.close)
         timer.start()
@@ -166,12 +185,18 @@ class EventsTest(sdk_case.SdkCase):
         for event in stream:
             kinds.append(event.type)
             if event.type == "session.status_idle":
-                self.beta.sessions.archive(session.id)
-            if event.type == "session.status_terminated":
-                self.beta.sessions.delete(session.id)
-        self.assertEqual(kinds[0], "session.status_idle")
-        self.assertIn("session.status_terminated", kinds)
-        self.assertEqual(kinds[-1], "session.deleted")
+                on_idle(session.id)
+        return kinds
+
+    def test_a_stream_begins_with_the_state_now_and_ends_with_the_session(self):
+        session = self.session()
+        ends = ["session.status_idle", "session.status_terminated"]
+        self.assertEqual(self.streamed(session, self.beta.sessions.archive), ends)
+        self.assertEqual(self.streamed(session, None), ends[1:])
+
+    def test_a_delete_ends_the_stream(self):
+        kinds = self.streamed(self.session(), self.beta.sessions.delete)
+        self.assertEqual((kinds[0], kinds[-1]), ("session.status_idle", "session.deleted"))
 
     def test_the_stream_of_an_unknown_session_is_not_found(self):
         self.refused(anthropic.NotFoundError, self.beta.sessions.events.stream,
