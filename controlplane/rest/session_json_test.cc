@@ -97,6 +97,26 @@ TEST(StatusStreamTest, TellsEachStatusOnceAndEndsWithTheSession) {
   EXPECT_EQ(sink->ended, 1);
 }
 
+TEST(StatusStreamTest, ASessionThatRunsAgainElsewhereIsIdleAnew) {
+  auto sink = std::make_shared<RecordingSink>();
+  Session session;
+  session.id = SessionId("sesn_1");
+  session.created_at = absl::FromUnixSeconds(0);
+  session.updated_at = absl::FromUnixSeconds(86'400);
+  session.generation = 1;
+  StatusStream stream(session.id, sink);
+  for (const SessionPhase phase :
+       {SessionPhase::kRunning, SessionPhase::kRescheduling, SessionPhase::kStarting}) {
+    session.state = phase;
+    session.generation = phase == SessionPhase::kStarting ? 2 : 1;
+    sink->sent.clear();
+    stream.OnSession(session);
+  }
+  EXPECT_THAT(sink->sent, HasSubstr("event: session.status_idle"));
+  EXPECT_THAT(sink->sent, HasSubstr("\"id\":\"sevt_1_0_2\""));
+  EXPECT_THAT(sink->sent, HasSubstr("1970-01-02T00:00:00"));
+}
+
 TEST(StatusStreamTest, ADeletedSessionSaysSo) {
   auto sink = std::make_shared<RecordingSink>();
   StatusStream stream(SessionId("sesn_1"), sink);

@@ -32,8 +32,13 @@ void StatusStream::OnSession(const absl::StatusOr<Session>& session) {
     sink_->Send(EventFrame("error", ErrorJson(session.status(), "")));
     return sink_->End();
   }
-  const SessionEvent event = EventsOf(*session).back();
+  SessionEvent event = EventsOf(*session).back();
   if (told_ == event.status) return;
+  if (told_.has_value() && event.status == SessionStatusKind::kIdle) {
+    // It runs again elsewhere; the record's first event is of its creation.
+    absl::StrAppend(&event.id, "_", session->generation);
+    event.at = session->updated_at;
+  }
   told_ = event.status;
   sink_->Send(EventFrame(EventType(event), ToJson(event)));
   if (event.status == SessionStatusKind::kTerminated) sink_->End();
