@@ -59,8 +59,8 @@ class RestLane : public Lane {
   bool connected() const { return client_.connected(); }
 
   absl::StatusOr<std::string> Create(const std::string& name) override {
-    return Id(client_.Ask("POST", "/v1/environments", headers_,
-                          nlohmann::json{{"name", name}}.dump()));
+    return Id(
+        client_.Ask("POST", "/v1/environments", headers_, nlohmann::json{{"name", name}}.dump()));
   }
   absl::Status Get(const std::string& id) override {
     PADDOCK_ASSIGN_OR_RETURN(

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 import tempfile
@@ -32,21 +31,7 @@ class AntTest(unittest.TestCase):
         self.environment = {key: value for key, value in os.environ.items()
                             if not key.startswith("ANTHROPIC_")}
         self.environment["XDG_CONFIG_HOME"] = directory.name
-        self.write_profile(pathlib.Path(directory.name) / "anthropic")
-
-    @staticmethod
-    def write_profile(directory):
-        """The two files of a profile named default."""
-        for name, content in (
-                ("configs", {"version": "1.0", "base_url": system.URL,
-                             "authentication": {"type": "user_oauth"}}),
-                ("credentials", {"version": "1.0", "type": "oauth_token",
-                                 "access_token": system.KEY, "refresh_token": "unused",
-                                 "expires_at": 4102444800})):
-            (directory / name).mkdir(parents=True, mode=0o700)
-            file = directory / name / "default.json"
-            file.write_text(json.dumps(content), encoding="utf-8")
-            file.chmod(0o600)
+        system.write_profile(directory.name)
 
     def ant(self, *arguments, stdin="", status=0, **variables):
         """The documents that the command printed."""

@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import os
+import pathlib
 import re
 import socket
 import ssl
@@ -33,6 +34,20 @@ def new_key():
          f"--workspace={unique('w')}", "--name=rest-tests"],
         check=True, capture_output=True, text=True, timeout=30)
     return made.stdout.strip()
+
+
+def write_profile(directory):
+    """The two files of the clients' default profile below XDG_CONFIG_HOME: this server, this key."""
+    for name, content in (
+            ("configs", {"version": "1.0", "base_url": URL,
+                         "authentication": {"type": "user_oauth"}}),
+            ("credentials", {"version": "1.0", "type": "oauth_token", "access_token": KEY,
+                             "refresh_token": "unused", "expires_at": 4102444800})):
+        folder = pathlib.Path(directory) / "anthropic" / name
+        folder.mkdir(parents=True, mode=0o700)
+        file = folder / "default.json"
+        file.write_text(json.dumps(content), encoding="utf-8")
+        file.chmod(0o600)
 
 
 def tls_context():
