@@ -23,15 +23,14 @@ def is_the_cli():
 
 @unittest.skipUnless(is_the_cli(), "ant is not on the PATH")
 class AntTest(unittest.TestCase):
-    """Base URL and key come from a profile, so that the commands are literally the documented ones."""
+    """Base URL and key come from a profile, so the commands are literally the documented ones."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.environment = {key: value for key, value in os.environ.items()
                             if not key.startswith("ANTHROPIC_")}
-        self.environment["XDG_CONFIG_HOME"] = directory.name
-        system.write_profile(directory.name)
+        self.environment.update(system.write_profile(directory.name))
 
     def ant(self, *arguments, stdin="", status=0, **variables):
         """The documents that the command printed."""

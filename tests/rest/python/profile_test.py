@@ -1,4 +1,4 @@
-"""Clients that are given nothing: base URL and key come from the profile that ant and the SDKs share."""
+"""Clients that are given nothing: base URL and key come from the profile that they share with ant."""
 
 import os
 import subprocess
@@ -25,12 +25,11 @@ class ProfileTest(unittest.TestCase):
 
     def run_with_profile(self, *command, cwd=None):
         """What the command prints."""
-        with tempfile.TemporaryDirectory() as directory:
-            system.write_profile(directory)
-            environment = {name: value for name, value in os.environ.items()
-                           if not name.startswith("ANTHROPIC_")}
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("ANTHROPIC_")}
+        with tempfile.TemporaryDirectory() as home:
             run = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60,
-                                 cwd=cwd, env={**environment, "XDG_CONFIG_HOME": directory})
+                                 cwd=cwd, env={**environment, **system.write_profile(home)})
         self.assertEqual(run.returncode, 0, run.stderr)
         return run.stdout.strip()
 

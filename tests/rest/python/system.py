@@ -36,18 +36,22 @@ def new_key():
     return made.stdout.strip()
 
 
-def write_profile(directory):
-    """The two files of the clients' default profile below XDG_CONFIG_HOME: this server, this key."""
+def write_profile(home):
+    """Makes the clients' default profile: this server, this key.
+
+    Answers the variables that lead there: ant reads XDG_CONFIG_HOME, the Python SDK HOME.
+    """
     for name, content in (
             ("configs", {"version": "1.0", "base_url": URL,
                          "authentication": {"type": "user_oauth"}}),
             ("credentials", {"version": "1.0", "type": "oauth_token", "access_token": KEY,
                              "refresh_token": "unused", "expires_at": 4102444800})):
-        folder = pathlib.Path(directory) / "anthropic" / name
+        folder = pathlib.Path(home) / ".config" / "anthropic" / name
         folder.mkdir(parents=True, mode=0o700)
         file = folder / "default.json"
         file.write_text(json.dumps(content), encoding="utf-8")
         file.chmod(0o600)
+    return {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config"}
 
 
 def tls_context():
@@ -110,7 +114,8 @@ class Wire:
 
     def __init__(self, key=KEY):
         self._key = key
-        self._connection = http.client.HTTPSConnection(HOST, PORT, timeout=60, context=tls_context())
+        self._connection = http.client.HTTPSConnection(
+            HOST, PORT, timeout=60, context=tls_context())
 
     def close(self):
         self._connection.close()
