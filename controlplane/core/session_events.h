@@ -1,7 +1,6 @@
 #pragma once
 
-#include <string>
-#include <vector>
+#include <cstdint>
 
 #include "absl/time/time.h"
 #include "controlplane/core/resources.h"
@@ -15,16 +14,14 @@ enum class SessionStatusKind { kIdle, kRescheduling, kTerminated };
 // one that is archived. Pure.
 SessionStatusKind StatusKindOf(const Session& session);
 
-// A change of a session's status.
+// When it became terminated. Only for one that is. Pure.
+absl::Time TerminatedAt(const Session& session);
+
+// A change of a session's status. The first is its creation.
 struct SessionEvent {
-  std::string id;  // The same whenever the event is asked for.
+  int64_t number = 0;  // 1 at first, then without gaps.
   SessionStatusKind status = SessionStatusKind::kIdle;
   absl::Time at;
 };
-
-// What a session's record tells of its life, oldest first: it waited from its creation on, and what
-// it is now if that is something else. A time of rescheduling that is over isn't in the record.
-// Pure.
-std::vector<SessionEvent> EventsOf(const Session& session);
 
 }  // namespace paddock

@@ -228,6 +228,12 @@ absl::StatusOr<Page<Session>> SessionService::List(const Tenant& tenant,
   return page;
 }
 
+absl::StatusOr<std::vector<SessionEvent>> SessionService::Events(const Tenant& tenant,
+                                                                 const SessionId& id,
+                                                                 int64_t after) {
+  return deps_.sessions->Events(tenant, id, after);
+}
+
 absl::StatusOr<Session> SessionService::Update(const Tenant& tenant, const SessionId& id,
                                                const SessionPatch& patch) {
   absl::StatusOr<Session> session = deps_.sessions->Mutate(

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "common/clock.h"
 #include "controlplane/core/agent_operations.h"
@@ -40,6 +41,8 @@ class SessionService : public SessionOperations {
   absl::StatusOr<Session> Get(const Tenant& tenant, const SessionId& id) override;
   absl::StatusOr<Page<Session>> List(const Tenant& tenant,
                                      const ListSessionsRequest& request) override;
+  absl::StatusOr<std::vector<SessionEvent>> Events(const Tenant& tenant, const SessionId& id,
+                                                   int64_t after) override;
   absl::StatusOr<Session> Update(const Tenant& tenant, const SessionId& id,
                                  const SessionPatch& patch) override;
   void Archive(const Tenant& tenant, const SessionId& id, CreateCallback callback) override;

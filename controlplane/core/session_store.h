@@ -7,6 +7,7 @@
 #include "controlplane/core/node_client.h"
 #include "controlplane/core/page.h"
 #include "controlplane/core/resources.h"
+#include "controlplane/core/session_events.h"
 #include "controlplane/core/store_types.h"
 
 namespace paddock {
@@ -123,6 +124,11 @@ class SessionStore {
   virtual absl::StatusOr<SessionLocation> Locate(const Tenant& tenant, const SessionId& id) = 0;
   virtual absl::StatusOr<StorePage<Session>> List(const Tenant& tenant, const SessionFilter& filter,
                                                   const PageQuery& page) = 0;
+
+  // Changes of the session's status with numbers above `after`, oldest first; bounded, so read on
+  // from the last. Written together with the changes that they tell of.
+  virtual absl::StatusOr<std::vector<SessionEvent>> Events(const Tenant& tenant,
+                                                           const SessionId& id, int64_t after) = 0;
 
   // Changes title, metadata and the copy of the agent.
   virtual absl::StatusOr<Session> Mutate(const Tenant& tenant, const SessionId& id,

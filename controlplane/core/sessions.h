@@ -62,6 +62,9 @@ class SessionOperations {
   virtual absl::StatusOr<Session> Get(const Tenant& tenant, const SessionId& id) = 0;
   virtual absl::StatusOr<Page<Session>> List(const Tenant& tenant,
                                              const ListSessionsRequest& request) = 0;
+  // As SessionStore::Events.
+  virtual absl::StatusOr<std::vector<SessionEvent>> Events(const Tenant& tenant,
+                                                           const SessionId& id, int64_t after) = 0;
   virtual absl::StatusOr<Session> Update(const Tenant& tenant, const SessionId& id,
                                          const SessionPatch& patch) = 0;
   // `callback` as in Create: with the session TERMINATED, or STOPPING when its node doesn't answer

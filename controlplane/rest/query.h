@@ -19,8 +19,8 @@ struct Target {
   std::vector<std::string> path;
   std::vector<std::pair<std::string, std::string>> query;
 
-  // Of an origin-form target such as `/v1/agents/agent_1?limit=2`. A trailing slash counts for
-  // nothing. INVALID_ARGUMENT when it is none or an escape is wrong. Pure.
+  // Of an origin-form target such as `/v1/agents/agent_1?limit=2`. A trailing slash is an empty
+  // segment. INVALID_ARGUMENT when it is none or an escape is wrong. Pure.
   static absl::StatusOr<Target> Parse(absl::string_view target);
 };
 

@@ -10,7 +10,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(QueryTest, SplitsAndDecodes) {
-  const auto target = Target::Parse("/v1/environments/a%2Fb%20c/?beta=true&page=%C3%A9+x");
+  const auto target = Target::Parse("/v1/environments/a%2Fb%20c?beta=true&page=%C3%A9+x");
   ASSERT_TRUE(target.ok()) << target.status();
   EXPECT_THAT(target->path, ElementsAre("v1", "environments", "a/b c"));
   Violations violations;
@@ -18,6 +18,10 @@ TEST(QueryTest, SplitsAndDecodes) {
   EXPECT_EQ(query.String("page"), "é x");
   query.RefuseTheRest();
   EXPECT_TRUE(violations.empty());
+}
+
+TEST(QueryTest, AnEmptyIdIsNoList) {
+  EXPECT_THAT(Target::Parse("/v1/environments/")->path, ElementsAre("v1", "environments", ""));
 }
 
 TEST(QueryTest, RefusesWhatIsNoTarget) {

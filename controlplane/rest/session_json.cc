@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/errors.h"
+#include "common/ids.h"
 #include "common/status_macros.h"
 #include "controlplane/rest/agent_json.h"
 #include "controlplane/rest/json_path.h"
@@ -31,7 +33,7 @@ absl::string_view StatusName(SessionStatusKind status) {
 
 double DurationSeconds(const Session& session, absl::Time now) {
   const bool ended = StatusKindOf(session) == SessionStatusKind::kTerminated;
-  const absl::Time end = ended ? EventsOf(session).back().at : now;
+  const absl::Time end = ended ? TerminatedAt(session) : now;
   return absl::ToDoubleSeconds(std::max(absl::ZeroDuration(), end - session.created_at));
 }
 
@@ -165,9 +167,11 @@ std::string EventType(const SessionEvent& event) {
   return "";
 }
 
-OrderedJson ToJson(const SessionEvent& event) {
-  OrderedJson json = {
-      {"id", event.id}, {"type", EventType(event)}, {"processed_at", ToRestTime(event.at)}};
+OrderedJson ToJson(const SessionId& id, const SessionEvent& event) {
+  const absl::string_view suffix = absl::StripPrefix(id.value(), kSessionPrefix);
+  OrderedJson json = {{"id", absl::StrCat("sevt_", suffix, "_", event.number)},
+                      {"type", EventType(event)},
+                      {"processed_at", ToRestTime(event.at)}};
   if (event.status == SessionStatusKind::kIdle) json["stop_reason"] = {{"type", "end_turn"}};
   return json;
 }

@@ -16,7 +16,7 @@ namespace paddock {
 // Explicit nulls. `now` is what durations of living sessions count to.
 nlohmann::ordered_json ToJson(const Session& session, absl::Time now);
 
-nlohmann::ordered_json ToJson(const SessionEvent& event);
+nlohmann::ordered_json ToJson(const SessionId& id, const SessionEvent& event);
 // Such as `session.status_idle`.
 std::string EventType(const SessionEvent& event);
 

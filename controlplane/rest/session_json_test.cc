@@ -5,7 +5,6 @@
 
 #include "common/error_details.h"
 #include "controlplane/rest/json_body.h"
-#include "controlplane/rest/status_stream.h"
 
 namespace paddock {
 namespace {
@@ -65,44 +64,6 @@ TEST(SessionJsonTest, BoundsOfCreationAreExact) {
   const absl::Time day = absl::FromCivil(absl::CivilDay(2026, 1, 1), absl::UTCTimeZone());
   EXPECT_EQ(list->request.filter.created_after, day - absl::Microseconds(1));
   EXPECT_EQ(list->request.filter.created_before, day + absl::Hours(24) + absl::Microseconds(1));
-}
-
-// Keeps what it is sent.
-class RecordingSink final : public EventSink {
- public:
-  void Start(HttpAnswer) override {}
-  void Send(std::string frames) override { sent += frames; }
-  void End() override { ++ended; }
-  void OnClosed(absl::AnyInvocable<void()>) override {}
-  std::string sent;
-  int ended = 0;
-};
-
-TEST(StatusStreamTest, TellsEachStatusOnceAndEndsWithTheSession) {
-  auto sink = std::make_shared<RecordingSink>();
-  Session session;
-  session.id = SessionId("sesn_01m849fp34p1w81p4a4egzfqdh");
-  StatusStream stream(session.id, sink);
-  for (const SessionPhase phase :
-       {SessionPhase::kStarting, SessionPhase::kRunning, SessionPhase::kRunning}) {
-    session.state = phase;
-    stream.OnSession(session);
-  }
-  EXPECT_THAT(sink->sent, testing::StartsWith("event: session.status_idle\ndata: {"));
-  EXPECT_EQ(sink->sent.find("event:", 1), std::string::npos);
-  EXPECT_EQ(sink->ended, 0);
-  session.state = SessionPhase::kTerminated;
-  stream.OnSession(session);
-  EXPECT_THAT(sink->sent, HasSubstr("event: session.status_terminated\n"));
-  EXPECT_EQ(sink->ended, 1);
-}
-
-TEST(StatusStreamTest, ADeletedSessionSaysSo) {
-  auto sink = std::make_shared<RecordingSink>();
-  StatusStream stream(SessionId("sesn_1"), sink);
-  stream.OnSession(absl::NotFoundError("gone"));
-  EXPECT_THAT(sink->sent, HasSubstr("\"type\":\"session.deleted\""));
-  EXPECT_EQ(sink->ended, 1);
 }
 
 }  // namespace

@@ -153,8 +153,8 @@ Answer ListEvents(SessionOperations* sessions, const RestCall& call) {
   const std::string scope =
       absl::StrCat("session_events/", call.ids[0], query.descending ? "/desc" : "/asc");
   PADDOCK_ASSIGN_OR_RETURN(const PageQuery page, ParsePageRequest(scope, query.page));
-  PADDOCK_ASSIGN_OR_RETURN(const Session session, sessions->Get(call.caller.tenant, IdOf(call)));
-  std::vector<SessionEvent> events = EventsOf(session);
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<SessionEvent> events,
+                           sessions->Events(call.caller.tenant, IdOf(call), 0));
   if (query.descending) std::reverse(events.begin(), events.end());
   // A page begins behind the event that its token names.
   bool begun = page.after.empty();
@@ -162,15 +162,16 @@ Answer ListEvents(SessionOperations* sessions, const RestCall& call) {
   std::string last;
   std::string next_page_token;
   for (const SessionEvent& event : events) {
+    const std::string number = absl::StrCat(event.number);
     if (begun && Fits(query, event)) {
       if (static_cast<int>(items.size()) == page.limit) {
         next_page_token = MakePageToken(scope, last);
         break;
       }
-      items.push_back(ToJson(event));
-      last = event.id;
+      items.push_back(ToJson(IdOf(call), event));
+      last = number;
     }
-    begun |= event.id == page.after;
+    begun |= number == page.after;
   }
   return ListJson(std::move(items), next_page_token);
 }
@@ -182,7 +183,7 @@ absl::Status StreamEvents(SessionOperations* sessions, ThreadPool* pool, const R
   query.Strings("event_deltas");  // Previews of a model's words; there are none.
   query.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
-  auto stream = std::make_shared<StatusStream>(IdOf(call), sink);
+  auto stream = std::make_shared<StatusStream>(sessions, call.caller.tenant, IdOf(call), sink);
   PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<Subscription> subscription,
                            sessions->Watch(call.caller.tenant, IdOf(call), 0,
                                            [stream](const absl::StatusOr<Session>& session) {

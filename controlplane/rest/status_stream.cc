@@ -1,6 +1,6 @@
 #include "controlplane/rest/status_stream.h"
 
-#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -20,23 +20,32 @@ std::string EventFrame(const std::string& type, const nlohmann::ordered_json& da
 }
 
 void StatusStream::OnSession(const absl::StatusOr<Session>& session) {
-  if (absl::IsNotFound(session.status())) {
-    const std::string suffix(absl::StripPrefix(id_.value(), kSessionPrefix));
+  if (!session.ok()) return End(session.status());
+  const absl::StatusOr<std::vector<SessionEvent>> events = sessions_->Events(tenant_, id_, told_);
+  if (!events.ok()) return End(events.status());
+  if (events->empty()) return;
+  // What was before the stream began is in the list.
+  if (told_ == 0) return Tell(events->back());
+  for (const SessionEvent& event : *events) Tell(event);
+}
+
+void StatusStream::Tell(const SessionEvent& event) {
+  told_ = event.number;
+  sink_->Send(EventFrame(EventType(event), ToJson(id_, event)));
+  if (event.status == SessionStatusKind::kTerminated) sink_->End();
+}
+
+void StatusStream::End(const absl::Status& status) {
+  if (absl::IsNotFound(status)) {
+    const absl::string_view suffix = absl::StripPrefix(id_.value(), kSessionPrefix);
     sink_->Send(
         EventFrame("session.deleted", {{"id", absl::StrCat("sevt_", suffix, "_deleted")},
                                        {"type", "session.deleted"},
                                        {"processed_at", ToRestTime(Clock::Real()->Now())}}));
-    return sink_->End();
+  } else {
+    sink_->Send(EventFrame("error", ErrorJson(status, "")));
   }
-  if (!session.ok()) {
-    sink_->Send(EventFrame("error", ErrorJson(session.status(), "")));
-    return sink_->End();
-  }
-  const SessionEvent event = EventsOf(*session).back();
-  if (told_ == event.status) return;
-  told_ = event.status;
-  sink_->Send(EventFrame(EventType(event), ToJson(event)));
-  if (event.status == SessionStatusKind::kTerminated) sink_->End();
+  sink_->End();
 }
 
 }  // namespace paddock

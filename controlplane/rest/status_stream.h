@@ -1,12 +1,13 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "controlplane/core/resources.h"
 #include "controlplane/core/session_events.h"
+#include "controlplane/core/sessions.h"
 #include "controlplane/rest/http_message.h"
 #include "nlohmann/json.hpp"
 
@@ -16,18 +17,28 @@ namespace paddock {
 std::string EventFrame(const std::string& type, const nlohmann::ordered_json& data);
 
 // Turns what a watch tells of one session into its events: the status now, then each change; the
-// last is the end of the session, or that it was deleted. Called one call at a time.
+// last is the end of the session, or that it was deleted. Called one call at a time; blocks for the
+// database. `sessions` must outlive it.
 class StatusStream {
  public:
-  StatusStream(SessionId id, std::shared_ptr<EventSink> sink)
-      : id_(std::move(id)), sink_(std::move(sink)) {}
+  StatusStream(SessionOperations* sessions, Tenant tenant, SessionId id,
+               std::shared_ptr<EventSink> sink)
+      : sessions_(sessions),
+        tenant_(std::move(tenant)),
+        id_(std::move(id)),
+        sink_(std::move(sink)) {}
 
   void OnSession(const absl::StatusOr<Session>& session);
 
  private:
+  void Tell(const SessionEvent& event);
+  void End(const absl::Status& status);
+
+  SessionOperations* const sessions_;
+  const Tenant tenant_;
   const SessionId id_;
   const std::shared_ptr<EventSink> sink_;
-  std::optional<SessionStatusKind> told_;
+  int64_t told_ = 0;  // The number of the last event that was told.
 };
 
 }  // namespace paddock

@@ -39,12 +39,22 @@ constexpr Statement kListOldest = {
     "session_list_oldest", "SELECT " PADDOCK_SESSION_COLUMNS PADDOCK_SESSION_FROM LIST_FILTER
                            "AND ($10::text IS NULL OR s.id > $10) ORDER BY s.id LIMIT $11"};
 #undef LIST_FILTER
+constexpr Statement kEvents = {
+    "session_events",
+    "SELECT e.number, e.status, e.at FROM sessions s LEFT JOIN session_events e ON e.session_id = "
+    "s.id AND e.number > $4 WHERE s.id = $1 AND s.organization = $2 AND s.workspace = $3 ORDER BY "
+    "e.number LIMIT 1000"};
 constexpr Statement kUpdate = {
     "session_update",
     "UPDATE sessions SET title = $2, metadata = $3, document = $4, revision = revision + 1, "
     "updated_at = clock_timestamp() WHERE id = $1"};
 constexpr Statement kNoteChange = {"session_note_change",
                                    "INSERT INTO changes (kind, resource_id) VALUES (2, $1)"};
+SessionStatusKind StatusKindFromName(absl::string_view name) {
+  if (name == "idle") return SessionStatusKind::kIdle;
+  return name == "rescheduling" ? SessionStatusKind::kRescheduling : SessionStatusKind::kTerminated;
+}
+
 bool Malformed(const SessionId& id) { return !IsWellFormedId(kSessionPrefix, id.value()); }
 
 }  // namespace
@@ -140,6 +150,31 @@ absl::StatusOr<StorePage<Session>> PgSessionStore::List(const Tenant& tenant,
           result.items.push_back(ReadSession(row));
         }
         return result;
+      });
+}
+
+absl::StatusOr<std::vector<SessionEvent>> PgSessionStore::Events(const Tenant& tenant,
+                                                                 const SessionId& id,
+                                                                 int64_t after) {
+  if (Malformed(id)) return errors::SessionNotFound(id.value());
+  using Events = std::vector<SessionEvent>;
+  return sql_->Run<Events>(
+      TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<Events> {
+        const pqxx::result rows = transaction.Exec(
+            kEvents,
+            Params().Add(id.value()).Add(tenant.organization).Add(tenant.workspace).Add(after));
+        if (rows.empty()) return errors::SessionNotFound(id.value());
+        Events events;
+        for (const pqxx::row& row : rows) {
+          RowReader reader(row);
+          if (reader.IsNull()) break;  // A session without later events.
+          SessionEvent event;
+          event.number = reader.Integer();
+          event.status = StatusKindFromName(reader.Text());
+          event.at = reader.Time();
+          events.push_back(event);
+        }
+        return events;
       });
 }
 

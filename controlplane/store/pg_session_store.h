@@ -25,6 +25,8 @@ class PgSessionStore : public SessionStore {
   absl::StatusOr<SessionLocation> Locate(const Tenant& tenant, const SessionId& id) override;
   absl::StatusOr<StorePage<Session>> List(const Tenant& tenant, const SessionFilter& filter,
                                           const PageQuery& page) override;
+  absl::StatusOr<std::vector<SessionEvent>> Events(const Tenant& tenant, const SessionId& id,
+                                                   int64_t after) override;
   absl::StatusOr<Session> Mutate(const Tenant& tenant, const SessionId& id,
                                  const Mutation<Session>& mutation) override;
   absl::StatusOr<std::vector<TransitionResult>> Apply(

@@ -213,6 +213,54 @@ TEST_F(SessionStoreTest, TransitionsApplyToTheirGenerationAndOnlyForward) {
   EXPECT_EQ(sessions().Get(tenant_, created.session.id)->state, SessionPhase::kTerminated);
 }
 
+TEST_F(SessionStoreTest, EventsTellEveryChangeOfTheStatusAndAgreeWithTheSession) {
+  NewSession request = NewSessionOf(environment_, {node_.id});
+  request.session.on_node_loss = OnNodeLoss::kReschedule;
+  const auto created = sessions().Create(request, {});
+  ASSERT_TRUE(created.ok()) << created.status();
+  const SessionId id = created->session.id;
+  std::vector<SessionStatusKind> statuses;
+  const auto read_on = [&] {
+    const auto events = sessions().Events(tenant_, id, static_cast<int64_t>(statuses.size()));
+    ASSERT_TRUE(events.ok()) << events.status();
+    for (const SessionEvent& event : *events) {
+      statuses.push_back(event.status);
+      EXPECT_EQ(event.number, static_cast<int64_t>(statuses.size()));
+    }
+    ASSERT_FALSE(statuses.empty());
+    EXPECT_EQ(statuses.back(), StatusKindOf(*sessions().Get(tenant_, id)));
+  };
+  read_on();
+  MakeRunning(*created);
+  read_on();
+  SessionTransition lost;
+  lost.id = id;
+  lost.generation = 1;
+  lost.to = SessionPhase::kRescheduling;
+  lost.stop_reason = "FENCED";
+  ASSERT_TRUE(Apply(lost).applied);
+  read_on();
+  ASSERT_TRUE(sessions().ConfirmStopped(node_.id, id, 1).ok());
+  SessionStore::Move move;
+  move.id = id;
+  move.generation = 1;
+  move.candidates = {node_.id};
+  const auto run = sessions().Place(move);
+  ASSERT_TRUE(run.ok() && run->has_value()) << run.status();
+  read_on();
+  ASSERT_TRUE(sessions().Archive(tenant_, id).ok());
+  read_on();
+  ASSERT_TRUE(sessions().ConfirmStopped(node_.id, id, 2).ok());
+  read_on();
+  EXPECT_EQ(statuses, (std::vector<SessionStatusKind>{
+                          SessionStatusKind::kIdle, SessionStatusKind::kRescheduling,
+                          SessionStatusKind::kIdle, SessionStatusKind::kTerminated}));
+  EXPECT_EQ(sessions().Events(tenant_, id, 0)->front().at, sessions().Get(tenant_, id)->created_at);
+  ASSERT_TRUE(sessions().Delete(tenant_, id).ok());
+  EXPECT_TRUE(absl::IsNotFound(sessions().Events(tenant_, id, 0).status()));
+  EXPECT_TRUE(absl::IsNotFound(sessions().Events(tenant_, SessionId("x"), 0).status()));
+}
+
 TEST_F(SessionStoreTest, ChargeIsReleasedOnlyWhenAbsenceIsConfirmed) {
   const CreatedSession created = MakeSession(environment_, {node_.id});
   auto stop = sessions().Delete(tenant_, created.session.id);

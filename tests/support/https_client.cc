@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 
 namespace paddock::testing {
 namespace {
