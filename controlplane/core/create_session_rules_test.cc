@@ -143,8 +143,9 @@ TEST(SessionPatchTest, TheSessionsAgentTakesOtherToolsAndServers) {
   session.agent->model = "m";
   session.agent->system = "kept";
   SessionPatch patch;
-  patch.mcp_servers = {{"docs", "https://mcp.example.com"}};
-  patch.tools = {{{"type", "mcp_toolset"}, {"mcp_server_name", "docs"}}};
+  patch.mcp_servers = std::vector<McpServer>{McpServer{"docs", "https://mcp.example.com"}};
+  const nlohmann::json toolset = {{"type", "mcp_toolset"}, {"mcp_server_name", "docs"}};
+  patch.tools = std::vector<nlohmann::json>{toolset};
   const auto changed = ApplySessionPatch(session, patch);
   ASSERT_TRUE(changed.ok()) << changed.status();
   EXPECT_EQ(changed->agent->mcp_servers.size(), 1u);
@@ -165,8 +166,9 @@ TEST(SessionPatchTest, ServersStayWhereTheNetworkDependsOnThem) {
   session.agent->model = "m";
   session.config = CloudConfig{{}, LimitedNetwork{{}, true, false}};
   SessionPatch patch;
-  patch.mcp_servers = {{"docs", "https://mcp.example.com"}};
-  patch.tools = {{{"type", "mcp_toolset"}, {"mcp_server_name", "docs"}}};
+  patch.mcp_servers = std::vector<McpServer>{McpServer{"docs", "https://mcp.example.com"}};
+  const nlohmann::json toolset = {{"type", "mcp_toolset"}, {"mcp_server_name", "docs"}};
+  patch.tools = std::vector<nlohmann::json>{toolset};
   EXPECT_EQ(ApplySessionPatch(session, patch).status().code(), absl::StatusCode::kUnimplemented);
   session.config = CloudConfig{{}, LimitedNetwork{{}, false, false}};
   EXPECT_TRUE(ApplySessionPatch(session, patch).ok());

@@ -3,20 +3,21 @@
 
 #include <atomic>
 #include <fstream>
-#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
+#include "nlohmann/json.hpp"
 #include "tests/bench/machine_meter.h"
 #include "tests/bench/report.h"
-#include "tests/bench/rest_client.h"
+#include "tests/support/https_client.h"
 
 ABSL_FLAG(std::string, home, "", "PADDOCK_HOME of the running system; default: the variable");
 ABSL_FLAG(int, calls, 1000, "sequential calls of each kind");
@@ -49,19 +50,36 @@ class Lane {
 
 class RestLane : public Lane {
  public:
-  explicit RestLane(RestClient client) : client_(std::move(client)) {}
+  RestLane(const Endpoint& endpoint, int port)
+      : client_(port, endpoint.ca_file),
+        headers_({absl::StrCat("authorization: Bearer ", endpoint.api_key),
+                  "anthropic-beta: managed-agents-2026-04-01", "anthropic-version: 2026-10-21",
+                  "content-type: application/json"}) {}
+
+  bool connected() const { return client_.connected(); }
 
   absl::StatusOr<std::string> Create(const std::string& name) override {
-    PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json made, client_.CreateEnvironment(name));
-    return made.value("id", "");
+    return Id(
+        client_.Ask("POST", "/v1/environments", headers_, nlohmann::json{{"name", name}}.dump()));
   }
   absl::Status Get(const std::string& id) override {
-    PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json found, client_.GetEnvironment(id));
-    return found.value("id", "") == id ? absl::OkStatus() : absl::InternalError("wrong answer");
+    PADDOCK_ASSIGN_OR_RETURN(
+        const std::string found,
+        Id(client_.Ask("GET", absl::StrCat("/v1/environments/", id), headers_)));
+    return found == id ? absl::OkStatus() : absl::InternalError("wrong answer");
   }
 
  private:
-  RestClient client_;
+  static absl::StatusOr<std::string> Id(const testing::HttpsAnswer& answer) {
+    const nlohmann::json json = nlohmann::json::parse(answer.body, nullptr, false);
+    if (answer.status != 200 || !json.is_object()) {
+      return absl::UnknownError(absl::StrCat(answer.status, " ", answer.body));
+    }
+    return json.value("id", "");
+  }
+
+  testing::HttpsClient client_;
+  const std::vector<std::string> headers_;
 };
 
 class GrpcLane : public Lane {
@@ -192,9 +210,15 @@ absl::Status Throughput(Bench& bench, Method method) {
 }
 
 absl::Status RunAll(Bench& bench) {
+  const std::string& url = bench.endpoint.http_url;
+  int port = 0;
+  if (!absl::SimpleAtoi(url.substr(url.rfind(':') + 1), &port)) {
+    return absl::InvalidArgumentError(absl::StrCat("PADDOCK_HTTP_URL is '", url, "'"));
+  }
   for (int i = 0; i < absl::GetFlag(FLAGS_connections); ++i) {
-    PADDOCK_ASSIGN_OR_RETURN(RestClient client, RestClient::Connect(bench.endpoint));
-    bench.rest.push_back(std::make_unique<RestLane>(std::move(client)));
+    auto rest = std::make_unique<RestLane>(bench.endpoint, port);
+    if (!rest->connected()) return absl::UnavailableError(bench.endpoint.http_url);
+    bench.rest.push_back(std::move(rest));
     bench.grpc.push_back(std::make_unique<GrpcLane>(bench.endpoint, i + 1));
   }
   PADDOCK_ASSIGN_OR_RETURN(bench.environment_id,

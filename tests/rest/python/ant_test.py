@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 import tempfile
@@ -24,29 +23,14 @@ def is_the_cli():
 
 @unittest.skipUnless(is_the_cli(), "ant is not on the PATH")
 class AntTest(unittest.TestCase):
-    """Base URL and key come from a profile, so that the commands are literally the documented ones."""
+    """Base URL and key come from a profile, so the commands are literally the documented ones."""
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.environment = {key: value for key, value in os.environ.items()
                             if not key.startswith("ANTHROPIC_")}
-        self.environment["XDG_CONFIG_HOME"] = directory.name
-        self.write_profile(pathlib.Path(directory.name) / "anthropic")
-
-    @staticmethod
-    def write_profile(directory):
-        """The two files of a profile named default."""
-        for name, content in (
-                ("configs", {"version": "1.0", "base_url": system.URL,
-                             "authentication": {"type": "user_oauth"}}),
-                ("credentials", {"version": "1.0", "type": "oauth_token",
-                                 "access_token": system.KEY, "refresh_token": "unused",
-                                 "expires_at": 4102444800})):
-            (directory / name).mkdir(parents=True, mode=0o700)
-            file = directory / name / "default.json"
-            file.write_text(json.dumps(content), encoding="utf-8")
-            file.chmod(0o600)
+        self.environment.update(system.write_profile(directory.name))
 
     def ant(self, *arguments, stdin="", status=0, **variables):
         """The documents that the command printed."""

@@ -251,7 +251,8 @@ class RequestTest(HostileCase):
         connection.sendall(b"".join(get(path) for path in paths))
         reader = Reader(connection)
         answers = [reader.answer() for _ in paths]
-        self.assertEqual([answer and answer.status for answer in answers], [200, 404, 200, 404] * 25)
+        self.assertEqual([answer and answer.status for answer in answers],
+                         [200, 404, 200, 404] * 25)
 
     def test_pipelined_without_reading_is_bounded(self):
         before = system.control_plane_status("VmRSS")
@@ -301,7 +302,7 @@ class RequestTest(HostileCase):
 
 
 class SlowTest(HostileCase):
-    """Clients that say little or nothing; they began when this file did, and are waited for once."""
+    """Clients that say little or nothing; they began with this file, and are waited for once."""
 
     def test_slow_and_silent_clients_are_cut(self):
         for client in SLOW_CLIENTS:

@@ -97,7 +97,8 @@ class AgentsTest(sdk_case.SdkCase):
 
     def test_name_and_model_cannot_be_cleared(self):
         made = self.agent()
-        for fields in ({"name": ""}, {"extra_body": {"name": None}}, {"extra_body": {"model": None}}):
+        for fields in ({"name": ""}, {"extra_body": {"name": None}},
+                       {"extra_body": {"model": None}}):
             with self.subTest(fields=fields):
                 self.refused(anthropic.BadRequestError, self.beta.agents.update, made.id, version=1,
                              **fields)

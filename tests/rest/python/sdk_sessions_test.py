@@ -73,6 +73,11 @@ class SessionsTest(sdk_case.SdkCase):
         self.assertEqual(listed(order="asc"), ids)
         self.assertEqual(listed(agent_id=agents[0]), [ids[2], ids[0]])
         self.assertEqual(listed(agent_id=agents[0], agent_version=2), [])
+        first = beta.sessions.list(limit=1)
+        second = beta.sessions.list(limit=1, page=first.next_page)
+        self.assertIsNone(first.to_dict()["prev_page"])
+        back = beta.sessions.list(limit=1, page=second.to_dict()["prev_page"])
+        self.assertEqual([each.id for each in back.data], [ids[3]])
         since = made[2].created_at
         self.assertEqual(listed(created_at_gte=since), [ids[3], ids[2]])
         self.assertEqual(listed(created_at_gt=since), [ids[3]])

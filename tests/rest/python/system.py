@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import os
+import pathlib
 import re
 import socket
 import ssl
@@ -33,6 +34,24 @@ def new_key():
          f"--workspace={unique('w')}", "--name=rest-tests"],
         check=True, capture_output=True, text=True, timeout=30)
     return made.stdout.strip()
+
+
+def write_profile(home):
+    """Makes the clients' default profile: this server, this key.
+
+    Answers the variables that lead there: ant reads XDG_CONFIG_HOME, the Python SDK HOME.
+    """
+    for name, content in (
+            ("configs", {"version": "1.0", "base_url": URL,
+                         "authentication": {"type": "user_oauth"}}),
+            ("credentials", {"version": "1.0", "type": "oauth_token", "access_token": KEY,
+                             "refresh_token": "unused", "expires_at": 4102444800})):
+        folder = pathlib.Path(home) / ".config" / "anthropic" / name
+        folder.mkdir(parents=True, mode=0o700)
+        file = folder / "default.json"
+        file.write_text(json.dumps(content), encoding="utf-8")
+        file.chmod(0o600)
+    return {"HOME": home, "XDG_CONFIG_HOME": f"{home}/.config"}
 
 
 def tls_context():
@@ -95,7 +114,8 @@ class Wire:
 
     def __init__(self, key=KEY):
         self._key = key
-        self._connection = http.client.HTTPSConnection(HOST, PORT, timeout=60, context=tls_context())
+        self._connection = http.client.HTTPSConnection(
+            HOST, PORT, timeout=60, context=tls_context())
 
     def close(self):
         self._connection.close()

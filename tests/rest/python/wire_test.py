@@ -54,6 +54,12 @@ class WireTest(unittest.TestCase):
             self.assertEqual(answer.status, 400, values)
             self.assertIn("anthropic-beta", answer.error["message"])
 
+    def test_a_workspace_header_must_match_the_key(self):
+        for workspace, status in (("default", 200), ("wrkspc_other", 403)):
+            headers = [BEARER, BETA, ("anthropic-workspace-id", workspace)]
+            answer = self.wire.call("GET", "/v1/environments?limit=1", headers=headers)
+            self.assertEqual(answer.status, status, answer)
+
     def test_beta_true_in_the_query_means_nothing(self):
         made = self.environment()
         for query in ("?beta=true", "?beta=true&", ""):
