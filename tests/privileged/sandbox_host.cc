@@ -63,7 +63,7 @@ std::string SandboxHost::Directory(const std::string& id) const {
 ContainerSpec SandboxHost::Start(const std::string& id, const NamespacePair& pair) {
   absl::StatusOr<TestSandbox> sandbox = PrepareSandbox(Volumes(), layers_[0], id, pair.uid_base);
   EXPECT_TRUE(sandbox.ok()) << sandbox.status();
-  ContainerSpec spec = sandbox.value_or(TestSandbox{}).spec;
+  ContainerSpec spec = sandbox.ok() ? sandbox->spec : ContainerSpec{};
   spec.lower_dirs = layers_;
   spec.userns_fd = pair.userns.get();
   spec.netns_fd = pair.netns.get();
