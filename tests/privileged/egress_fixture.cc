@@ -66,7 +66,8 @@ pid_t EgressWorld::GatewayPid() const {
   return json.is_object() ? json["pid"].get<pid_t>() : 0;
 }
 
-EgressSession::EgressSession(EgressWorld* world, const std::string& id, const NetworkPolicy& policy)
+LimitedSession::LimitedSession(EgressWorld* world, const std::string& id,
+                               const NetworkPolicy& policy)
     : world_(world) {
   absl::StatusOr<NamespacePair> pair = world_->pool().Acquire();
   EXPECT_TRUE(pair.ok()) << pair.status();
@@ -81,28 +82,28 @@ EgressSession::EgressSession(EgressWorld* world, const std::string& id, const Ne
   spec_ = world_->sandboxes().Start(id, pair_);
 }
 
-EgressSession::~EgressSession() {
+LimitedSession::~LimitedSession() {
   world_->sandboxes().Destroy(spec_);
   EXPECT_TRUE(world_->client().RemoveSession(session_.session_id).ok());
   EXPECT_TRUE(world_->pool().Release(pair_.index).ok());
 }
 
-std::string EgressSession::Run(const std::vector<std::string>& command, absl::Duration timeout) {
+std::string LimitedSession::Run(const std::vector<std::string>& command, absl::Duration timeout) {
   absl::StatusOr<CommandResult> result = RunInside(spec_, command, timeout);
   EXPECT_TRUE(result.ok()) << absl::StrJoin(command, " ").substr(0, 400) << ": " << result.status();
   return result.ok() ? result->output : "";
 }
 
-std::string EgressSession::Shell(const std::string& script, absl::Duration timeout) {
+std::string LimitedSession::Shell(const std::string& script, absl::Duration timeout) {
   return Run({"/bin/sh", "-c", absl::StrCat(script, "\necho exit $?")}, timeout);
 }
 
-std::string EgressSession::Probe(std::vector<std::string> arguments) {
+std::string LimitedSession::Probe(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "probe");
   return Run(arguments);
 }
 
-std::vector<EgressEvent> EgressSession::Events() {
+std::vector<EgressEvent> LimitedSession::Events() {
   std::vector<EgressEvent> events;
   while (true) {
     const int64_t after = events.empty() ? 0 : events.back().sequence;
@@ -115,7 +116,7 @@ std::vector<EgressEvent> EgressSession::Events() {
   }
 }
 
-void EgressSession::ExpectEvent(const Expected& expected) {
+void LimitedSession::ExpectEvent(const Expected& expected) {
   std::vector<EgressEvent> events;
   const bool found = WaitUntil([&] {
     events = Events();
@@ -156,10 +157,10 @@ NetworkPolicy EgressTest::StandardPolicy() {
   return policy;
 }
 
-std::unique_ptr<EgressSession> EgressTest::Limited() { return Limited(StandardPolicy()); }
+std::unique_ptr<LimitedSession> EgressTest::Limited() { return Limited(StandardPolicy()); }
 
-std::unique_ptr<EgressSession> EgressTest::Limited(const NetworkPolicy& policy) {
-  return std::make_unique<EgressSession>(world_.get(), absl::StrCat("sesn_", ++sessions_), policy);
+std::unique_ptr<LimitedSession> EgressTest::Limited(const NetworkPolicy& policy) {
+  return std::make_unique<LimitedSession>(world_.get(), absl::StrCat("sesn_", ++sessions_), policy);
 }
 
 std::string ToString(const EgressEvent& event) {

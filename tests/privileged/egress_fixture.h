@@ -43,12 +43,12 @@ class EgressWorld {
 };
 
 // One limited session: a running sandbox behind the gateway. Removed with everything at its end.
-class EgressSession {
+class LimitedSession {
  public:
-  EgressSession(EgressWorld* world, const std::string& id, const NetworkPolicy& policy);
-  ~EgressSession();
-  EgressSession(const EgressSession&) = delete;
-  EgressSession& operator=(const EgressSession&) = delete;
+  LimitedSession(EgressWorld* world, const std::string& id, const NetworkPolicy& policy);
+  ~LimitedSession();
+  LimitedSession(const LimitedSession&) = delete;
+  LimitedSession& operator=(const LimitedSession&) = delete;
 
   // What a command prints inside, on both streams.
   std::string Run(const std::vector<std::string>& command,
@@ -86,8 +86,8 @@ class EgressTest : public ::testing::Test {
   static void TearDownTestSuite() { world_.reset(); }
   // A session with a policy that allows the names below allowed.test and wild.test that the pretend
   // internet has, and one port of mcp.allowed.test.
-  std::unique_ptr<EgressSession> Limited();
-  std::unique_ptr<EgressSession> Limited(const NetworkPolicy& policy);
+  std::unique_ptr<LimitedSession> Limited();
+  std::unique_ptr<LimitedSession> Limited(const NetworkPolicy& policy);
   static NetworkPolicy StandardPolicy();
 
   static inline std::unique_ptr<EgressWorld> world_;

@@ -56,15 +56,16 @@ SandboxHost::~SandboxHost() {
   EXPECT_TRUE(DetachMount(Volumes()).ok());
 }
 
-std::string SandboxHost::Directory(const std::string& id) const {
-  return absl::StrCat(Volumes(), "/", id);
-}
-
 ContainerSpec SandboxHost::Start(const std::string& id, const NamespacePair& pair) {
-  absl::StatusOr<TestSandbox> sandbox = PrepareSandbox(Volumes(), layers_[0], id, pair.uid_base);
+  absl::StatusOr<TestSandbox> sandbox =
+      PrepareSandbox(scratch_.path(), layers_[0], id, pair.uid_base);
   EXPECT_TRUE(sandbox.ok()) << sandbox.status();
   ContainerSpec spec = sandbox.ok() ? sandbox->spec : ContainerSpec{};
   spec.lower_dirs = layers_;
+  spec.volume_dir = absl::StrCat(Volumes(), "/", id);
+  for (const char* name : {"/upper", "/work"}) {
+    EXPECT_TRUE(MakeDirectories(spec.volume_dir + name).ok());
+  }
   spec.userns_fd = pair.userns.get();
   spec.netns_fd = pair.netns.get();
   spec.limits.memory_bytes = int64_t{1} << 30;
@@ -81,7 +82,8 @@ ContainerSpec SandboxHost::Start(const std::string& id, const NamespacePair& pai
 void SandboxHost::Destroy(const ContainerSpec& spec) {
   const absl::Status destroyed = runtimes_->standard->Destroy(spec, absl::Seconds(20));
   EXPECT_TRUE(destroyed.ok()) << destroyed;
-  EXPECT_TRUE(RemoveTree(Directory(spec.session_id)).ok());
+  EXPECT_TRUE(RemoveTree(spec.volume_dir).ok());
+  EXPECT_TRUE(RemoveTree(absl::StrCat(scratch_.path(), "/", spec.session_id)).ok());
 }
 
 }  // namespace paddock::nodeagent

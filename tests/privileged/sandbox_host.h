@@ -23,10 +23,9 @@ class SandboxHost {
   // Every sandbox must be gone.
   ~SandboxHost();
 
-  // Starts a sandbox in the pair; its files lie below Directory(id).
+  // Starts a sandbox in the pair.
   ContainerSpec Start(const std::string& id, const NamespacePair& pair);
   void Destroy(const ContainerSpec& spec);
-  std::string Directory(const std::string& id) const;
 
  private:
   std::string Volumes() const { return scratch_.path() + "/volumes"; }

@@ -144,9 +144,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def received(connection):
-    """How many bytes have come in, by the kernel's count (bytes_received of struct tcp_info)."""
+    """How many bytes have come in, by the kernel's count (bytes_received of struct tcp_info), which
+    takes the end for one."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-    return struct.unpack_from("=Q", info, 128)[0]
+    ended = info[0] in (8, 9)  # CLOSE_WAIT, LAST_ACK
+    return struct.unpack_from("=Q", info, 128)[0] - ended
 
 
 class Server(http.server.ThreadingHTTPServer):

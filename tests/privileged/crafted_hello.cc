@@ -1,4 +1,4 @@
-#include "tests/privileged/client_hello.h"
+#include "tests/privileged/crafted_hello.h"
 
 #include <algorithm>
 
@@ -20,7 +20,7 @@ std::string Extension(int type, const std::string& data) {
   return Number(static_cast<size_t>(type), 2) + Vector(data, 2);
 }
 
-std::string ServerNames(const ClientHello& hello) {
+std::string ServerNames(const CraftedHello& hello) {
   std::string list = Number(0, 1) + Vector(*hello.server_name, 2);
   if (hello.second_server_name) list += Number(0, 1) + Vector(*hello.second_server_name, 2);
   return Extension(0, Vector(list, 2));
@@ -28,7 +28,7 @@ std::string ServerNames(const ClientHello& hello) {
 
 }  // namespace
 
-std::string Encode(const ClientHello& hello) {
+std::string Encode(const CraftedHello& hello) {
   std::string extensions;
   if (hello.server_name) extensions += ServerNames(hello);
   extensions += Extension(43, Vector(Number(0x0303, 2), 1));                      // TLS 1.2.

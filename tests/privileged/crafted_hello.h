@@ -6,7 +6,7 @@
 namespace paddock::nodeagent {
 
 // The first bytes of a TLS client, as a value: what a test wants to be odd about them.
-struct ClientHello {
+struct CraftedHello {
   std::optional<std::string> server_name;
   std::optional<std::string> second_server_name;  // Another entry of the same extension.
   bool encrypted = false;                         // With the extension encrypted_client_hello.
@@ -16,7 +16,7 @@ struct ClientHello {
 
 // As TLS records (RFC 8446, 4.1.2 and 5.1), good enough for a server to answer with a ServerHello
 // or an alert.
-std::string Encode(const ClientHello& hello);
+std::string Encode(const CraftedHello& hello);
 
 // Lower-case hexadecimal, for the probe's command line.
 std::string ToHex(const std::string& bytes);
