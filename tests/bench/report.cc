@@ -30,11 +30,22 @@ void Report::Figure(absl::string_view section, absl::string_view name, double va
                                                                {"unit", std::string(unit)}};
 }
 
+void Report::Heading(absl::string_view title) { absl::PrintF("\n%s\n", title); }
+
 void Report::Goal(absl::string_view name, double value, double limit, absl::string_view unit) {
-  const bool met = value <= limit;
+  Judge(name, value, limit, unit, value <= limit, "at most");
+}
+
+void Report::GoalAtLeast(absl::string_view name, double value, double limit,
+                         absl::string_view unit) {
+  Judge(name, value, limit, unit, value >= limit, "at least");
+}
+
+void Report::Judge(absl::string_view name, double value, double limit, absl::string_view unit,
+                   bool met, absl::string_view relation) {
   if (!met) ++missed_;
-  absl::PrintF("  %-4s %-52s %8.2f %s (goal: at most %.2f)\n", met ? "ok" : "MISS", name, value,
-               unit, limit);
+  absl::PrintF("  %-4s %-52s %8.2f %s (goal: %s %.2f)\n", met ? "ok" : "MISS", name, value, unit,
+               relation, limit);
   json_["goals"][std::string(name)] = {
       {"value", value}, {"limit", limit}, {"unit", std::string(unit)}, {"met", met}};
 }

@@ -13,6 +13,8 @@ class Report {
  public:
   // A heading for the lines that follow.
   void Section(absl::string_view title);
+  // The same for lines that are figures.
+  void Heading(absl::string_view title);
   // p50, p90, p99 and max of one step, in milliseconds.
   void Steps(absl::string_view section, absl::string_view step, const Samples& samples);
   // One figure with its unit.
@@ -20,6 +22,8 @@ class Report {
               absl::string_view unit);
   // A figure that has a goal: `value` should be at most `limit`.
   void Goal(absl::string_view name, double value, double limit, absl::string_view unit);
+  // A figure that should be at least `limit`.
+  void GoalAtLeast(absl::string_view name, double value, double limit, absl::string_view unit);
 
   // Writes everything to `path`; false on failure.
   bool WriteJson(const std::string& path) const;
@@ -27,6 +31,9 @@ class Report {
   int missed() const { return missed_; }
 
  private:
+  void Judge(absl::string_view name, double value, double limit, absl::string_view unit, bool met,
+             absl::string_view relation);
+
   nlohmann::ordered_json json_;
   int missed_ = 0;
 };

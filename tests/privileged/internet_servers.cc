@@ -140,6 +140,7 @@ void InternetServers::WriteZone() const {
                            "db.allowed.test", "mcp.allowed.test", "xn--bcher-kva.test"}) {
     zone[name]["a"] = {kWeb};
   }
+  zone["web.allowed.test"]["ttl"] = 60;
   zone["web.allowed.test"]["txt"] = {"secret"};
   zone["both.allowed.test"] = {{"a", {kWeb}}, {"aaaa", {kWeb6}}};
   zone["six.allowed.test"] = {{"aaaa", {kWeb6}}};

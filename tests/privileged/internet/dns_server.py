@@ -5,7 +5,7 @@ that the pretend host asks.
   dns_server.py --zone ZONE --journal FILE ADDRESS...
 
 ZONE is JSON: {"name": {"a": [...], "aaaa": [...], "txt": [...], "turns": [[...], [...]],
-"silent": true}}; "turns" are A records that change from one look-up to the next and stay at the
+"silent": true, "ttl": 60}}; "turns" are A records that change from one look-up to the next and stay at the
 last. "*.zone" answers for what is below it. Others don't exist. The journal gets "query ADDRESS
 TRANSPORT NAME TYPE" for each look-up, before it is answered.
 """
@@ -20,7 +20,7 @@ import struct
 from journal import Journal
 
 TYPES = {1: "a", 28: "aaaa", 16: "txt"}
-TTL = 1
+TTL = 1  # Seconds, unless the zone says otherwise.
 
 
 class Zone:
@@ -74,7 +74,7 @@ def answer(zone, journal, address, transport, packet):
     out += packet[12 : at + 5]
     for record in records:
         data = encode(kind, record)
-        out += struct.pack("!HHHIH", 0xC00C, number, 1, TTL, len(data)) + data
+        out += struct.pack("!HHHIH", 0xC00C, number, 1, entry.get("ttl", TTL), len(data)) + data
     return out
 
 
