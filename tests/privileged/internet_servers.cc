@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "nodeagent/system/file.h"
+#include "nodeagent/system/subprocess.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -50,7 +51,7 @@ InternetServers::InternetServers(PretendInternet* internet, const std::string& d
 
 InternetServers::~InternetServers() {
   for (const SpawnedProcess& process : processes_) {
-    kill(process.pid, SIGKILL);
+    kill(process.pid, SIGQUIT);  // PostgreSQL's quick end; none of the others minds.
     waitpid(process.pid, nullptr, 0);
   }
 }
@@ -69,6 +70,7 @@ void InternetServers::Start(const std::string& name, const std::vector<std::stri
   spec.argv.insert(spec.argv.end(), argv.begin(), argv.end());
   spec.env.push_back("PYTHONDONTWRITEBYTECODE=1");
   spec.fds = {{out.get(), 1}, {out.get(), 2}};
+  spec.limits = {{RLIMIT_CORE, 0}};
   absl::StatusOr<SpawnedProcess> process = Spawn(spec);
   ASSERT_TRUE(process.ok()) << name << ": " << process.status();
   processes_.push_back(*std::move(process));
@@ -81,14 +83,66 @@ void InternetServers::StartHttp2() {
   ASSERT_TRUE(WriteFile(WebRoot() + "/index.html", "two\n", 0644).ok());
   Start("http2", {"nghttpd", address, root, "443", pem, pem});
   Start("http2-plain", {"nghttpd", address, root, "--no-tls", "80"});
-  RunInNamespace(internet_->netns(), [] {
-    for (const int port : {443, 80}) {
-      EXPECT_TRUE(WaitUntil([&] {
-        const Reach reach = TryTcp(kHttp2, port, absl::Milliseconds(100)).reach;
-        return reach == Reach::kAnswered || reach == Reach::kSilence;
-      }));
-    }
+  AwaitPort(kHttp2, 443);
+  AwaitPort(kHttp2, 80);
+}
+
+void InternetServers::AwaitPort(const char* address, int port) const {
+  RunInNamespace(internet_->netns(), [&] {
+    EXPECT_TRUE(WaitUntil(
+        [&] {
+          const Reach reach = TryTcp(address, port, absl::Milliseconds(100)).reach;
+          return reach == Reach::kAnswered || reach == Reach::kSilence;
+        },
+        absl::Seconds(20)))
+        << address << " port " << port;
   });
+}
+
+void InternetServers::StartSsh(std::string* private_key) {
+  const std::string host_key = directory_ + "/ssh_host";
+  const std::string user_key = directory_ + "/ssh_user";
+  for (const std::string& key : {host_key, user_key}) {
+    SpawnSpec spec;
+    spec.argv = {"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key};
+    ASSERT_TRUE(RunChecked(spec).ok());
+  }
+  const std::string config = directory_ + "/sshd_config";
+  ASSERT_TRUE(WriteFile(config,
+                        absl::StrCat("ListenAddress ", kWeb, "\nHostKey ", host_key,
+                                     "\nAuthorizedKeysFile ", user_key,
+                                     ".pub\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
+                                     "PidFile none\n"),
+                        0644)
+                  .ok());
+  ASSERT_TRUE(MakeDirectories("/run/sshd").ok());
+  Start("sshd", {"/usr/sbin/sshd", "-D", "-e", "-f", config});
+  AwaitPort(kWeb, 22);
+  *private_key = ReadFile(user_key).value_or("");
+}
+
+void InternetServers::StartPostgres() {
+  const std::string data = directory_ + "/postgres";
+  const std::string programs = "/usr/lib/postgresql/15/bin/";
+  const std::string user = "setpriv --reuid=postgres --regid=postgres --clear-groups -- ";
+  ASSERT_TRUE(MakeDirectories(data).ok());
+  MustRun("chmod 755 " + directory_ + "/..");
+  MustRun("chown postgres " + data);
+  MustRun(
+      absl::StrCat(user, programs, "initdb --no-sync --auth=trust --username=postgres -D ", data));
+  ASSERT_TRUE(WriteFile(data + "/pg_hba.conf", "host all all all trust\n", 0644).ok());
+  std::vector<std::string> argv = absl::StrSplit(user, ' ', absl::SkipEmpty());
+  for (const std::string& argument :
+       {programs + "postgres", std::string("-D"), data, std::string("-k"), data, std::string("-c"),
+        absl::StrCat("listen_addresses=", kWeb), std::string("-c"), std::string("fsync=off")}) {
+    argv.push_back(argument);
+  }
+  Start("postgres", argv);
+  AwaitPort(kWeb, 5432);
+}
+
+void InternetServers::MakePackages() {
+  MustRun(absl::StrCat(Program("make_packages"), " ", WebRoot()));
 }
 
 std::vector<std::string> InternetServers::Journal(const std::string& server, size_t from) const {

@@ -32,6 +32,12 @@ class InternetServers {
   void Start(const std::string& name, const std::vector<std::string>& argv);
   // HTTP/2 at kHttp2, on 443 with TLS and on 80 without.
   void StartHttp2();
+  // OpenSSH at kWeb; `private_key` logs in as root.
+  void StartSsh(std::string* private_key);
+  // PostgreSQL at kWeb, without TLS and passwords, user postgres.
+  void StartPostgres();
+  // Fills WebRoot() with what git and package managers fetch.
+  void MakePackages();
 
   // Lines of the journal of "dns", "web" or "stream" from line `from` on.
   std::vector<std::string> Journal(const std::string& server, size_t from = 0) const;
@@ -47,6 +53,8 @@ class InternetServers {
   const std::string& directory() const { return directory_; }
 
  private:
+  // Waits until a port at `address` takes connections.
+  void AwaitPort(const char* address, int port) const;
   void MakeCertificates() const;
   void WriteZone() const;
 
