@@ -159,12 +159,12 @@ std::vector<BypassCase> Malformed() {
   std::string quarter;
   for (int i = 0; i < 3; ++i) quarter += "\x3f" + std::string(63, 'y');
   const std::pair<const char*, std::string> packets[] = {
-      {"ZeroByteInALabel", Question(std::string("\7web\0xyz\4wild\4test\0", 18))},
+      {"ZeroByteInALabel", Question(std::string("\7web\0xyz\4wild\4test\0", 19))},
       {"DotInALabel", Question(std::string("\10web.evil\4wild\4test\0", 20))},
-      {"SpaceInALabel", Question(std::string("\7web xyz\4wild\4test\0", 18))},
+      {"SpaceInALabel", Question(std::string("\7web xyz\4wild\4test\0", 19))},
       {"Utf8", Question(std::string("\7b\xc3\xbc"
                                     "cher\4wild\4test\0",
-                                    18))},
+                                    19))},
       {"LabelOf64", Question("\x40" + std::string(64, 'z') + std::string("\4wild\4test\0", 11))},
       {"NameOf1280", Question(long_name + zero)},
       {"NameOf255InAllowedZone",

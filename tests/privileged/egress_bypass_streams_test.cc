@@ -176,7 +176,7 @@ std::vector<BypassCase> HttpHosts() {
       Http("HostList", Request(get, "Host: web.allowed.test, evil.test\r\n")),
       Http("HostWithUser", Request(get, "Host: web.allowed.test@evil.test\r\n")),
       Http("HostWithZeroByte",
-           Request(get, std::string("Host: web.allowed.test\0.evil.test\r\n", 36))),
+           Request(get, std::string("Host: web.allowed.test\0.evil.test\r\n", 35))),
       Http("AbsoluteFormOfAnother", Request("GET http://evil.test/smuggled HTTP/1.1", good)),
       Http("AbsoluteFormTheOtherWay",
            Request("GET http://web.allowed.test/smuggled HTTP/1.1", evil)),

@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <thread>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/clock.h"
 #include "tests/privileged/bypass_case.h"
 
 namespace paddock::nodeagent {

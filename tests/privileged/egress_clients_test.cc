@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "nodeagent/system/file.h"
 #include "tests/privileged/egress_fixture.h"
 
