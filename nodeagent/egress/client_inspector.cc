@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "nodeagent/egress/http_client_stream.h"
 #include "nodeagent/egress/tls_client_stream.h"
 
@@ -35,10 +36,15 @@ bool IsMethod(absl::string_view word, bool whole) {
   });
 }
 
+// What a server may take for white space in a request line: space, tab, VT, FF and a bare CR by RFC
+// 9112, 3; the rest by the habit of splitting text at whatever Unicode calls white space.
+bool IsBlank(char c) { return absl::StrContains(" \t\v\f\r\x1c\x1d\x1e\x1f\x85\xa0", c); }
+
 // The first line without what HTTP servers skip before it.
 absl::string_view SkipBlank(absl::string_view bytes) {
-  size_t start = bytes.find_first_not_of("\r\n \t");
-  return start == absl::string_view::npos ? absl::string_view() : bytes.substr(start);
+  size_t start = 0;
+  while (start < bytes.size() && (bytes[start] == '\n' || IsBlank(bytes[start]))) ++start;
+  return bytes.substr(start);
 }
 
 FirstBytes ClassifyLine(absl::string_view bytes) {
@@ -48,19 +54,16 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
   size_t word_size = 0;
   while (word_size < line.size() && IsTokenCharacter(line[word_size])) ++word_size;
   if (word_size == 0) return FirstBytes::kOther;
-  bool word_ended = word_size < line.size();
-  bool spaced = word_ended && (line[word_size] == ' ' || line[word_size] == '\t');
-  if (word_ended && !spaced) {
-    // No request line; but a line end right after a word may be the end of any text protocol's
-    // line.
-    return FirstBytes::kOther;
-  }
-  if (spaced && IsMethod(line.substr(0, word_size), true)) return FirstBytes::kHttp;
-  size_t end = line.find_first_of("\r\n");
+  // No request line; but a line end right after a word may be the end of any text protocol's line.
+  if (word_size < line.size() && !IsBlank(line[word_size])) return FirstBytes::kOther;
+  size_t end = line.find('\n');
   absl::string_view text = line.substr(0, end);
-  bool binary = std::any_of(text.begin(), text.end(),
-                            [](char c) { return c != '\t' && absl::ascii_iscntrl(c); });
-  if (binary) return FirstBytes::kOther;
+  // The CR of a line's end, which may not be here yet.
+  absl::string_view inner = absl::StripSuffix(text, "\r");
+  if (inner.size() > word_size && IsMethod(line.substr(0, word_size), true)) {
+    return FirstBytes::kHttp;
+  }
+  // Whatever else is in it: a server that is lenient enough takes it for a request.
   if (absl::StrContains(absl::AsciiStrToLower(text), "http/")) return FirstBytes::kHttp;
   if (end != absl::string_view::npos) return FirstBytes::kOther;
   return text.size() > kMaxLine ? FirstBytes::kForbidden : FirstBytes::kUndecided;

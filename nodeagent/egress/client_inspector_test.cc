@@ -20,11 +20,19 @@ TEST(ClientInspectorTest, FirstBytesTell) {
                            "CONNECT x:1 HTTP/1.1", "DELETE\t/"}) {
     EXPECT_EQ(classify(http), FirstBytes::kHttp) << http;
   }
+  // White space of a lenient server.
+  for (const char* http :
+       {"GET\x0b/ HTTP/1.1\r\n", "GET\x0c/", "GET\r/\rHTTP/1.1\r\n", "GET\xa0/\xa0HTTP/1.1\r\n",
+        "\x0bGET / HTTP/1.1\r\n", "\x1c\r\nGET /", "FOO\x0b/ HTTP/1.1\r\n", "FOO /\x0bHTTP/1.1\r\n",
+        "FOO\r/\rHTTP/1.1\r\n"}) {
+    EXPECT_EQ(classify(http), FirstBytes::kHttp) << http;
+  }
   for (const char* other : {"SSH-2.0-OpenSSH_9\r\n", "EHLO me\r\n", "*1\r\n", "USER anonymous\r\n",
                             "<?xml", "GET\r\n", "NICK x\r\n", "\x01\x02", "word\x01"}) {
     EXPECT_EQ(classify(other), FirstBytes::kOther) << other;
   }
-  for (const char* undecided : {"G", "GET", "SSH-2.0", "word", "FOO /", "\r\n", " "}) {
+  for (const char* undecided :
+       {"G", "GET", "GET\r", "SSH-2.0", "word", "FOO /", "FOO\r/", "\r\n", " ", "\x0b"}) {
     EXPECT_EQ(classify(undecided), FirstBytes::kUndecided) << undecided;
   }
   EXPECT_EQ(classify(absl::string_view("\0\0\0\x08\x04\xd2\x16\x2f", 8)), FirstBytes::kOther)

@@ -93,11 +93,16 @@ TEST(HttpClientStreamTest, WhatTwoReadersCouldReadDifferentlyIsRefused) {
       Request(absl::StrCat(kHost, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), post));
   ExpectRefused(Request(absl::StrCat(kHost, "Content-Length: 5\r\nContent-Length: 6\r\n"), post));
   ExpectRefused(Request(absl::StrCat(kHost, "Content-Length: 5\r\nContent-Length: 5\r\n"), post));
-  for (const char* length : {"+5", "-1", "5,5", "0x5", "5 5", "", "99999999999999999999"}) {
+  for (const char* length : {"+5", "-1", "5,5", "0x5", "5 5",
+                             "\x0b"
+                             "5",
+                             "", "99999999999999999999"}) {
     ExpectRefused(Request(absl::StrCat(kHost, "Content-Length: ", length, "\r\n"), post));
   }
-  for (const char* encoding :
-       {"gzip, chunked", "chunked, identity", "xchunked", "\"chunked\"", ""}) {
+  for (const char* encoding : {"gzip, chunked", "chunked, identity", "xchunked", "\"chunked\"", "",
+                               "\x0b"
+                               "chunked",
+                               "chunked\x0c"}) {
     ExpectRefused(Request(absl::StrCat(kHost, "Transfer-Encoding: ", encoding, "\r\n"), post));
   }
   ExpectRefused(Request(absl::StrCat(kHost, "Transfer-Encoding: chunked\r\n"), "POST / HTTP/1.0"));

@@ -42,6 +42,14 @@ bool IsVisible(absl::string_view text) {
                      [](char c) { return c != ' ' && !absl::ascii_iscntrl(c); });
 }
 
+// Without spaces and tabs around it (RFC 9110, 5.5). What else looks like white space is part of
+// the value, and refused there: a server may see another header than one that strips it.
+absl::string_view StripBlank(absl::string_view value) {
+  const size_t start = value.find_first_not_of(" \t");
+  if (start == absl::string_view::npos) return "";
+  return value.substr(start, value.find_last_not_of(" \t") - start + 1);
+}
+
 // A line without its end; nullopt where there is a bare CR or LF, or none at all.
 std::optional<absl::string_view> TakeLine(absl::string_view* rest) {
   size_t end = rest->find_first_of(kLineEnd);
@@ -64,7 +72,7 @@ absl::StatusOr<std::vector<Field>> ParseFields(absl::string_view rest) {
     if (colon == absl::string_view::npos || !IsToken(line->substr(0, colon))) {
       return Refuse("a malformed header name");
     }
-    absl::string_view value = absl::StripAsciiWhitespace(line->substr(colon + 1));
+    absl::string_view value = StripBlank(line->substr(colon + 1));
     bool control = std::any_of(value.begin(), value.end(),
                                [](char c) { return c != '\t' && absl::ascii_iscntrl(c); });
     if (control) return Refuse("a control character in a header");

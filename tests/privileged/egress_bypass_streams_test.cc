@@ -188,6 +188,12 @@ std::vector<BypassCase> HttpHosts() {
       Http("BlankLinesFirst", "\r\n\r\n" + Request(get, evil)),
       Http("BareLineFeeds", "GET /smuggled HTTP/1.1\nHost: evil.test\n\n"),
       Http("LowerCaseMethod", Request("get /smuggled HTTP/1.1", evil)),
+      Http("VerticalTabsForSpaces", Request("GET\x0b/smuggled\x0bHTTP/1.1", evil)),
+      Http("FormFeedsForSpaces", Request("GET\x0c/smuggled\x0cHTTP/1.1", evil)),
+      Http("BareReturnsForSpaces", Request("GET\r/smuggled\rHTTP/1.1", evil)),
+      Http("NoBreakSpacesForSpaces", Request("GET\xa0/smuggled\xa0HTTP/1.1", evil)),
+      Http("VerticalTabFirst", Request("\x0bGET /smuggled HTTP/1.1", evil)),
+      Http("UnknownMethodWithVerticalTabs", Request("BREW\x0b/smuggled\x0bHTTP/1.1", evil)),
       Http("UnknownMethod", Request("BREW /smuggled HTTP/1.1", evil)),
   };
 }
