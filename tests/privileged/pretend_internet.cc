@@ -161,8 +161,10 @@ std::string AnswerTo(const std::string& query) {
   bool rebinding = absl::StrContains(query, "rebind");
   sockaddr_in target =
       AddressOf(rebinding ? PretendInternet::kMetadata : PretendInternet::kOutside, 0);
-  std::string answer = query;
-  if (answer.size() < 12) return "";
+  if (query.size() < 12) return "";
+  // The question alone, without what may follow it.
+  std::string answer = query.substr(0, query.find('\0', 12) + 5);
+  answer[10] = answer[11] = 0;
   answer[2] = static_cast<char>(0x81);
   answer[3] = static_cast<char>(0x80);
   answer[7] = 1;
@@ -334,7 +336,7 @@ void TestServers::Serve() {
   }
 }
 
-PretendInternet::PretendInternet() {
+PretendInternet::PretendInternet(Servers servers) {
   {
     auto inside = ScopedNetworkNamespace::EnterNew();
     EXPECT_TRUE(inside.ok());
@@ -344,19 +346,32 @@ PretendInternet::PretendInternet() {
                                 "192.168.7.7", "100.64.0.9", "172.16.3.3"}) {
       MustRun(absl::StrCat("ip addr add ", address, "/32 dev lo"));
     }
-    servers_ = std::make_unique<TestServers>();
+    if (servers == Servers::kEcho) servers_ = std::make_unique<TestServers>();
   }
-  // By descriptor: the namespace has no name.
-  std::string there = absl::StrCat("/proc/", getpid(), "/fd/", netns_.get());
   MustRun("ip link add wan type veth peer name lan");
   MustRun("ip addr add 203.0.113.2/24 dev wan");
+  MustRun("ip addr add 2001:db8:203::2/64 dev wan nodad");
   MustRun("ip link set wan up");
-  MustRun(absl::StrCat("ip link set lan netns ", there));
+  MustRun(absl::StrCat("ip link set lan netns ", NetnsPath()));
   RunInNamespace(netns_.get(), [] {
     MustRun("ip addr add 203.0.113.1/24 dev lan");
+    MustRun("ip addr add 2001:db8:203::1/64 dev lan nodad");
     MustRun("ip link set lan up");
   });
   MustRun("ip route add default via 203.0.113.1");
+  MustRun("ip route add default via 2001:db8:203::1");
+}
+
+std::string PretendInternet::NetnsPath() const {
+  // By descriptor: the namespace has no name.
+  return absl::StrCat("/proc/", getpid(), "/fd/", netns_.get());
+}
+
+void PretendInternet::AddAddress(const std::string& address) {
+  RunInNamespace(netns_.get(), [&] {
+    const bool six = absl::StrContains(address, ':');
+    MustRun(absl::StrCat("ip addr add ", address, six ? "/128 dev lo nodad" : "/32 dev lo"));
+  });
 }
 
 PretendInternet::~PretendInternet() {

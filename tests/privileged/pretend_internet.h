@@ -81,12 +81,20 @@ class PretendInternet {
   static constexpr char kControlPlane[] = "198.51.100.99";
   static constexpr char kPrivate[] = "10.5.5.5";  // Of the host's resolver, too.
   static constexpr char kMetadata[] = "169.254.169.254";
+  static constexpr char kMetadata6[] = "fd00:ec2::254";
   static constexpr char kTranslated[] =
       "198.51.100.50";  // For destination translation on the host.
-  PretendInternet();
+  // kNone: the test starts servers of its own (see InternetServers).
+  enum class Servers { kEcho, kNone };
+  explicit PretendInternet(Servers servers = Servers::kEcho);
   ~PretendInternet();
+  // Of kEcho.
   TestServers& servers() { return *servers_; }
   int netns() const { return netns_.get(); }
+  // A path that names the namespace while this process lives.
+  std::string NetnsPath() const;
+  // One more address, IPv4 or IPv6, that something there answers at.
+  void AddAddress(const std::string& address);
 
  private:
   UniqueFd netns_;

@@ -6,6 +6,15 @@
 //   probe ptys      how many pseudo terminals can be open at once
 //   probe eat N     touches N MiB and holds them
 //   probe fork      forks until refused, prints how many children it got, and ends them
+//
+//   probe tcp HOST PORT OPERATION...         one connection, see dialogue.h
+//   probe udp HOST PORT HEX                  one datagram: "answered", "no answer ERRNO", "unsent
+//   ERRNO" probe look-up SERVER|- NAME TYPE udp|tcp "rcode R answers N ADDRESS"; -1: silence, -2:
+//   refused probe look-up-raw HEX udp|tcp            the same for a packet of the caller's probe
+//   ping ADDRESS                       an ICMP echo probe tricks                             one
+//   line "<trick> <errno>" for each way around the network probe ip-options ADDRESS a datagram with
+//   a source route probe hold HOST PORT COUNT MS            connections that say nothing: "open N",
+//   then "left N"
 
 #include <fcntl.h>
 #include <linux/aio_abi.h>
@@ -22,6 +31,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <vector>
+
+#include "tests/privileged/probe/net_probe.h"
 
 namespace {
 
@@ -118,5 +129,6 @@ int main(int argc, char** argv) {
   if (strcmp(what, "ptys") == 0) CountPtys();
   if (strcmp(what, "eat") == 0 && argc > 2) Eat(strtoul(argv[2], nullptr, 10));
   if (strcmp(what, "fork") == 0) CountForks();
+  RunNetworkCommand(argc, argv);
   return 0;
 }

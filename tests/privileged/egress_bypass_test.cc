@@ -1,0 +1,324 @@
+// Around the names: addresses, other protocols, what stands on the node, names that lead to
+// forbidden addresses, and tricks with the sandbox's own network.
+
+#include <gmock/gmock.h>
+#include <signal.h>
+
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/clock.h"
+#include "tests/privileged/bypass_case.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr char kWeb[] = "web.allowed.test";
+
+std::vector<BypassCase> Addresses() {
+  std::vector<BypassCase> cases;
+  const std::string get = Sends(Request("GET /smuggled HTTP/1.1", "Host: web.allowed.test\r\n"));
+  struct Target {
+    const char* label;
+    const char* address;
+    int port;
+    bool logged;  // By the gateway; an address without a route is refused by the sandbox's kernel.
+  };
+  const Target targets[] = {
+      {"OfAnAllowedHost", InternetServers::kWeb, 80, true},
+      {"OfAForbiddenHost", InternetServers::kEvil, 443, true},
+      {"OfAnEchoServer", PretendInternet::kOutside, 7777, true},
+      {"V4Mapped", "::ffff:198.51.100.20", 80, true},
+      {"V6", InternetServers::kWeb6, 80, false},
+      {"SixToFour", "2002:c633:6414::1", 80, false},
+      {"Nat64", "64:ff9b::c633:6414", 80, false},
+      {"Teredo", "2001:0:c633:6414::1", 80, false},
+      {"Metadata", PretendInternet::kMetadata, 80, true},
+      {"Metadata6", PretendInternet::kMetadata6, 80, false},
+      {"TheNode", PretendInternet::kHost, 7777, true},
+      {"TheControlPlane", PretendInternet::kControlPlane, 7777, true},
+      {"TheDatabase", "198.51.100.98", 7777, true},
+      {"PrivateNetwork", PretendInternet::kPrivate, 7777, true},
+      {"HostsEndOfTheUplink", "10.219.0.1", 7777, true},
+      {"RoutersEndOfTheUplink", "10.219.0.2", 7777, true},
+      {"TheGateway", "10.219.0.3", 7777, true},
+      {"Broadcast", "255.255.255.255", 7777, false},
+      {"Multicast", "224.0.0.1", 7777, false},
+  };
+  for (const Target& target : targets) {
+    BypassCase one{absl::StrCat("Tcp", target.label),
+                   {"tcp", target.address, absl::StrCat(target.port), get, "recv=2000"},
+                   {"failed "},
+                   {"connected", "failed 110"},
+                   {},
+                   {"/smuggled", " 7777"}};
+    if (target.logged) one.event = LimitedSession::Expected{"", target.port, false, ""};
+    cases.push_back(one);
+    cases.push_back({absl::StrCat("Udp", target.label),
+                     {"udp", target.address, "7777", "70696e67"},
+                     {},
+                     {"answered"},
+                     {},
+                     {"datagram"}});
+  }
+  cases.push_back({"QuicToAnAllowedName",
+                   {"udp", kWeb, "443", "c00000000108"},
+                   {},
+                   {"answered"},
+                   {},
+                   {"datagram"},
+                   LimitedSession::Expected{"", 443, false, "limited networking"}});
+  cases.push_back({"UdpToAnAllowedName",
+                   {"udp", kWeb, "7777", "70696e67"},
+                   {},
+                   {"answered"},
+                   {},
+                   {"datagram"},
+                   LimitedSession::Expected{"", 7777, false, "limited networking"}});
+  cases.push_back({"UdpToTheSinkhole",
+                   {"udp", "evil.test", "7777", "70696e67"},
+                   {},
+                   {"answered"},
+                   {},
+                   {"datagram"}});
+  cases.push_back({"PingOfAnAddress", {"ping", InternetServers::kWeb}, {}, {"answered"}, {}, {}});
+  cases.push_back({"SourceRoute",
+                   {"ip-options", InternetServers::kWeb},
+                   {"send "},
+                   {"send 0"},
+                   {},
+                   {"datagram"}});
+  return cases;
+}
+
+// Allowed names whose addresses no sandbox may reach, whatever their owner answers.
+std::vector<BypassCase> Rebinding() {
+  std::vector<BypassCase> cases;
+  for (const char* label :
+       {"metadata", "private", "node", "control", "database", "loopback", "zero", "sibling"}) {
+    const std::string name = absl::StrCat(label, ".allowed.test");
+    const std::string get =
+        Sends(Request("GET /smuggled HTTP/1.1", absl::StrCat("Host: ", name, "\r\n")));
+    cases.push_back({absl::StrCat("V4", label),
+                     {"tcp", name, "80", get, "recv=5000"},
+                     {"reply HTTP/1.1 403 "},
+                     {"200 OK"},
+                     {},
+                     {"/smuggled", "open 169.254", "open 10.", "open 198.51.100.9"},
+                     LimitedSession::Expected{name, 80, false, "no sandbox may reach"}});
+  }
+  for (const char* label :
+       {"metadata6", "mapped", "sixtofour", "nat64", "teredo", "compatible", "loopback6"}) {
+    const std::string name = absl::StrCat(label, ".allowed.test");
+    const std::string get =
+        Sends(Request("GET /smuggled HTTP/1.1", absl::StrCat("Host: ", name, "\r\n")));
+    cases.push_back({absl::StrCat("V6", label),
+                     {"tcp", name, "80", get, "recv=5000"},
+                     {"reply HTTP/1.1 "},
+                     {"200 OK"},
+                     {},
+                     {"/smuggled", "open 169.254", "open fd00"},
+                     LimitedSession::Expected{name, 80, false, ""}});
+  }
+  cases.push_back(
+      {"OneOfTwoAddresses",
+       {"tcp", "mixed.allowed.test", "80",
+        Sends(Request("GET /mixed HTTP/1.1", "Host: mixed.allowed.test\r\n")), "recv=5000"},
+       {"reply HTTP/1.1 "},
+       {},
+       {},
+       {"open 169.254"}});
+  cases.push_back(
+      {"NameThatDoesNotExist",
+       {"tcp", "missing.allowed.test", "80",
+        Sends(Request("GET / HTTP/1.1", "Host: missing.allowed.test\r\n")), "recv=5000"},
+       {"reply HTTP/1.1 502"},
+       {},
+       {},
+       {},
+       LimitedSession::Expected{"missing.allowed.test", 80, false, ""}});
+  return cases;
+}
+
+using EgressBypassCasesTest = BypassSuite;
+
+TEST_P(EgressBypassCasesTest, EndsAsThePolicySays) { Try(GetParam()); }
+
+INSTANTIATE_TEST_SUITE_P(Address, EgressBypassCasesTest, ::testing::ValuesIn(Addresses()),
+                         BypassName);
+INSTANTIATE_TEST_SUITE_P(Rebinding, EgressBypassCasesTest, ::testing::ValuesIn(Rebinding()),
+                         BypassName);
+
+class EgressBypassTest : public EgressTest {
+ protected:
+  static void SetUpTestSuite() { MakeWorld(SandboxHost::Root::kProbe); }
+
+  static std::string Get(LimitedSession& session, const std::string& name) {
+    return session.Probe({"tcp", name, "80",
+                          Sends(Request("GET / HTTP/1.1", absl::StrCat("Host: ", name, "\r\n"))),
+                          "recv=5000"});
+  }
+  static std::string Resolve(LimitedSession& session, const std::string& name) {
+    const std::vector<std::string> words =
+        absl::StrSplit(session.Probe({"look-up", "-", name, "1", "udp"}), absl::ByAnyChar(" \n"));
+    return words.size() > 4 ? words[4] : "";
+  }
+};
+
+TEST_F(EgressBypassTest, TheSandboxCannotChangeItsNetwork) {
+  auto session = Limited();
+  const std::string tricks = session->Probe({"tricks"});
+  for (const char* trick :
+       {"raw-icmp 1\n", "raw-ip 1\n", "raw-icmp6 1\n", "packet 1\n", "packet-dgram 1\n",
+        "transparent 1\n", "bind-sibling 99\n", "bind-foreign 99\n", "mark 1\n", "set-arp 1\n",
+        "set-address 1\n", "set-promiscuous 1\n", "add-route 1\n", "netlink-route 1\n",
+        "tun 2\n"}) {
+    EXPECT_THAT(tricks, HasSubstr(trick));
+  }
+}
+
+TEST_F(EgressBypassTest, AnEditedHostsFileLeadsNowhere) {
+  auto session = Limited();
+  const auto mark = world_->servers().Mark();
+  session->Shell("echo '198.51.100.21 web.allowed.test' >> /etc/hosts");
+  const std::string fetched = session->Shell("wget -q -T 3 -O - http://web.allowed.test/edited");
+  EXPECT_THAT(fetched, Not(HasSubstr("exit 0")));
+  EXPECT_THAT(world_->servers().Seen(mark, "/edited"), IsEmpty());
+  session->ExpectEvent({"", 80, false, "limited networking"});
+}
+
+TEST_F(EgressBypassTest, AnAddressOfOneSessionIsNoneOfAnother) {
+  auto one = Limited();
+  NetworkPolicy other_policy;
+  other_policy.kind = NetworkPolicy::Kind::kLimited;
+  other_policy.hosts = {"a.wild.test"};
+  auto other = Limited(other_policy);
+  const auto mark = world_->servers().Mark();
+  const std::string address = Resolve(*one, "both.allowed.test");
+  // Nothing is told to the other session at that address.
+  const std::string reached = other->Probe({"tcp", address, "7777", "recv=3000"});
+  EXPECT_THAT(reached, Not(HasSubstr("reply")));
+  EXPECT_THAT(world_->servers().Seen(mark, "open"), IsEmpty());
+  EXPECT_THAT(Get(*other, "web.allowed.test"), HasSubstr("403"));
+  EXPECT_THAT(Get(*other, "a.wild.test"), HasSubstr("200 OK"));
+}
+
+TEST_F(EgressBypassTest, SiblingsAndTheNodeAreOutOfReach) {
+  auto session = Limited();
+  auto sibling = Limited();
+  std::unique_ptr<TestServers> in_sibling;
+  RunInNamespace(sibling->pair().netns.get(),
+                 [&] { in_sibling = std::make_unique<TestServers>(); });
+  TestServers on_host;
+  for (const std::string& address :
+       {sibling->pair().address, session->pair().gateway, std::string("10.219.0.1"),
+        std::string(PretendInternet::kHost)}) {
+    EXPECT_THAT(session->Probe({"tcp", address, "7777", "recv=1000"}), HasSubstr("failed 111"));
+    EXPECT_THAT(session->Probe({"udp", address, "7777", "00"}), Not(HasSubstr("answered")));
+  }
+  EXPECT_EQ(in_sibling->tcp_connections() + in_sibling->datagrams(), 0);
+  EXPECT_EQ(on_host.tcp_connections() + on_host.datagrams(), 0);
+  // The same servers answer those who may.
+  EXPECT_EQ(TryTcp("127.0.0.1", TestServers::kEchoPort).reach, Reach::kAnswered);
+  EXPECT_THAT(sibling->Probe({"tcp", "127.0.0.1", "7777", "recv=1000"}), HasSubstr("reply"));
+}
+
+TEST_F(EgressBypassTest, ANameThatTurnsBetweenTwoLookUpsIsRefused) {
+  auto session = Limited();
+  EXPECT_THAT(Get(*session, "turns.allowed.test"), HasSubstr("200 OK"));
+  const auto mark = world_->servers().Mark();
+  // Once the first answer has expired, the second one is the metadata service's.
+  EXPECT_TRUE(
+      WaitUntil([&] { return absl::StrContains(Get(*session, "turns.allowed.test"), "403"); },
+                absl::Seconds(20)));
+  EXPECT_THAT(world_->servers().Seen(mark, "open 169.254"), IsEmpty());
+  session->ExpectEvent({"turns.allowed.test", 80, false, "no sandbox may reach"});
+}
+
+TEST_F(EgressBypassTest, AThousandConnectionsThatSayNothing) {
+  auto session = Limited();
+  auto neighbour = Limited();
+  EXPECT_THAT(session->Probe({"hold", "web.allowed.test", "7779", "1000", "100"}),
+              HasSubstr("open 1000\nleft 1000"));
+  EXPECT_THAT(session->Probe({"hold", "evil.test", "443", "1000", "100"}), HasSubstr("open "));
+  EXPECT_THAT(Get(*neighbour, "web.allowed.test"), HasSubstr("200 OK"));
+  EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+}
+
+TEST_F(EgressBypassTest, AResolverThatSaysNothingEndsTheConnectionInTime) {
+  auto session = Limited();
+  const std::string got = session->Probe(
+      {"tcp", "silent.allowed.test", "80",
+       Sends(Request("GET / HTTP/1.1", "Host: silent.allowed.test\r\n")), "recv=15000"});
+  EXPECT_THAT(got, HasSubstr("reply HTTP/1.1 502"));
+  session->ExpectEvent({"silent.allowed.test", 80, false, ""});
+}
+
+TEST_F(EgressBypassTest, WithoutAPolicyThatParsesThereIsNoNetwork) {
+  NetworkPolicy policy;
+  policy.kind = NetworkPolicy::Kind::kLimited;
+  policy.hosts = {"web.allowed.test"};
+  auto session = Limited(policy);
+  ASSERT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+  const auto mark = world_->servers().Mark();
+  GatewaySession broken = session->session();
+  broken.policy.hosts = {"web.allowed.test", "*.*.test/evil"};
+  EXPECT_FALSE(world_->client().PutSession(broken).ok());
+  broken.policy = NetworkPolicy{};
+  ASSERT_TRUE(world_->client().PutSession(broken).ok());
+  EXPECT_THAT(Get(*session, "web.allowed.test"), Not(HasSubstr("reply")));
+  EXPECT_THAT(world_->servers().Seen(mark, "open"), IsEmpty());
+}
+
+TEST_F(EgressBypassTest, TheGatewayKilledInTheMiddleOpensNothing) {
+  auto session = Limited();
+  const std::string address = Resolve(*session, "both.allowed.test");
+  ASSERT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+  session->ExpectEvent({"web.allowed.test", 80, true, ""});
+  const pid_t pid = world_->GatewayPid();
+  const auto mark = world_->servers().Mark();
+  // An echo that is open while it dies, and tries of everything else until it is back.
+  std::string held;
+  std::thread holder([&] {
+    held = session->Probe({"tcp", "web.allowed.test", "7777", "recv=2000", "recv=8000"});
+  });
+  EXPECT_TRUE(WaitUntil([&] { return !world_->servers().Seen(mark, "open").empty(); }));
+  ASSERT_EQ(kill(pid, SIGKILL), 0);
+  const absl::Duration died = Clock::Real()->Monotonic();
+  bool back = false;
+  while (!back && Clock::Real()->Monotonic() - died < absl::Seconds(5)) {
+    EXPECT_THAT(session->Probe({"tcp", InternetServers::kEvil, "7777", "recv=50"}),
+                Not(HasSubstr("reply")));
+    EXPECT_THAT(session->Probe({"udp", InternetServers::kEvil, "7777", "00"}),
+                Not(HasSubstr("answered")));
+    back = world_->gateway().Health().ok() && world_->GatewayPid() != pid;
+  }
+  EXPECT_TRUE(back);
+  holder.join();
+  EXPECT_THAT(held, ::testing::AnyOf(HasSubstr("reset"), HasSubstr("closed")));
+  EXPECT_EQ(Resolve(*session, "both.allowed.test"), address);
+  EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+  EXPECT_THAT(Get(*session, "evil.test"), HasSubstr("403"));
+  EXPECT_THAT(world_->servers().Seen(mark, InternetServers::kEvil), IsEmpty());
+  session->ExpectEvent({"evil.test", 80, false, "is not allowed"});
+}
+
+TEST_F(EgressBypassTest, TheGatewayKilledIsBackWithinASecond) {
+  auto session = Limited();
+  ASSERT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+  const pid_t pid = world_->GatewayPid();
+  ASSERT_EQ(kill(pid, SIGKILL), 0);
+  EXPECT_TRUE(
+      WaitUntil([&] { return world_->GatewayPid() != pid && world_->gateway().Health().ok(); },
+                absl::Seconds(1)));
+  EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+}
+
+}  // namespace
+}  // namespace paddock::nodeagent
