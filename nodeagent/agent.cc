@@ -118,6 +118,7 @@ absl::Status Agent::OpenSessions() {
   resources_.runtimes[""] = runtimes_.standard.get();
   if (runtimes_.runsc != nullptr) resources_.runtimes["runsc"] = runtimes_.runsc.get();
   resources_.base_image = base_image_;
+  resources_.registry_hosts = flags_.registry_hosts;
   metrics_ = std::make_unique<SessionMetrics>(registry_);
   gauges_ = std::make_unique<NodeGauges>(*registry_);
   PADDOCK_ASSIGN_OR_RETURN(tombstones_,

@@ -8,6 +8,7 @@
 #include "common/status_macros.h"
 #include "controlplane/core/agent_rules.h"
 #include "controlplane/core/create_session_rules.h"
+#include "controlplane/core/network_policy.h"
 #include "controlplane/core/page_budget.h"
 #include "controlplane/core/resource_watch.h"
 
@@ -25,18 +26,6 @@ constexpr size_t kSessionOverhead = 1024;
 bool IsStarted(SessionPhase phase) {
   return phase == SessionPhase::kRunning || phase == SessionPhase::kStopping ||
          phase == SessionPhase::kTerminated;
-}
-
-NetworkPolicy PolicyOf(const EnvironmentConfig& config, const std::optional<Agent>& agent) {
-  NetworkPolicy policy;
-  const auto* cloud = std::get_if<CloudConfig>(&config);
-  const LimitedNetwork* limited =
-      cloud == nullptr ? nullptr : std::get_if<LimitedNetwork>(&cloud->networking);
-  if (limited == nullptr) return policy;
-  policy.limited = true;
-  policy.hosts = limited->allowed_hosts;
-  policy.allow_package_managers = limited->allow_package_managers;
-  return policy;
 }
 
 PlacementNeeds NeedsOf(const Session& session, const Settings& settings) {
@@ -161,7 +150,7 @@ absl::StatusOr<NewSession> SessionService::Build(const Tenant& tenant,
   session.image_digest = environment.image.digest;
   session.compute = EffectiveCompute(request.compute, settings_);
   session.on_node_loss = request.on_node_loss;
-  created.network = PolicyOf(session.config, session.agent);
+  created.network = NetworkPolicyOf(session.config, session.agent);
   created.environment_revision = environment.revision;
   created.shape = ShapeOf(NeedsOf(session, settings_));
   return created;

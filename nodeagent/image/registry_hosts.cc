@@ -29,7 +29,6 @@ bool IsRegistryHost(absl::string_view host) {
   if (host.size() > kMaxHost) return false;
   absl::ConsumePrefix(&host, "*.");
   const std::vector<absl::string_view> labels = absl::StrSplit(host, '.');
-  if (labels.size() < 2) return false;
   for (absl::string_view label : labels) {
     if (!IsLabel(label)) return false;
   }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct NodeResources {
   // By runtime class; "" is the node's default.
   std::map<std::string, ContainerRuntime*> runtimes;
   std::string base_image;  // Digest of the layer that sessions without packages start from.
+  // Set by the operator: these are the registries, whatever the layers name.
+  std::optional<std::vector<std::string>> registry_hosts;
 };
 
 // What one start hands from step to step; lost with the process.
