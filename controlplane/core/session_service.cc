@@ -66,6 +66,13 @@ size_t ApproximateSize(const Session& session) {
   return size;
 }
 
+absl::Status CheckReachable(const SessionLocation& location) {
+  if (location.node_reachable) return absl::OkStatus();
+  const absl::Duration silence = absl::Trunc(location.node_silent_for, absl::Seconds(1));
+  return errors::NodeUnreachable(
+      location.node.id.value(), absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
+}
+
 }  // namespace
 
 SessionService::SessionService(const Deps& deps, const Settings& settings)
@@ -231,11 +238,17 @@ absl::StatusOr<SessionLocation> SessionService::Locate(const Tenant& tenant, con
   if (location.phase != SessionPhase::kRunning) {
     return errors::SessionNotRunning(id.value(), SessionPhaseName(location.phase), "");
   }
-  if (!location.node_reachable) {
-    const absl::Duration silence = absl::Trunc(location.node_silent_for, absl::Seconds(1));
-    return errors::NodeUnreachable(
-        location.node.id.value(), absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
+  PADDOCK_RETURN_IF_ERROR(CheckReachable(location));
+  return location;
+}
+
+absl::StatusOr<SessionLocation> SessionService::LocateLast(const Tenant& tenant,
+                                                           const SessionId& id) {
+  PADDOCK_ASSIGN_OR_RETURN(SessionLocation location, deps_.sessions->Locate(tenant, id));
+  if (location.node.id.empty()) {
+    return errors::SessionNotRunning(id.value(), SessionPhaseName(location.phase), "");
   }
+  PADDOCK_RETURN_IF_ERROR(CheckReachable(location));
   return location;
 }
 

@@ -15,6 +15,7 @@
 #include "nodeagent/net/namespace_pool.h"
 #include "nodeagent/runtime/cgroup_manager.h"
 #include "nodeagent/runtime/container_runtime.h"
+#include "nodeagent/session/egress_archive.h"
 #include "nodeagent/session/session_record.h"
 #include "nodeagent/system/paths.h"
 
@@ -30,7 +31,8 @@ struct NodeResources {
   CgroupManager* cgroups = nullptr;
   // By runtime class; "" is the node's default.
   std::map<std::string, ContainerRuntime*> runtimes;
-  std::string base_image;  // Digest of the layer that sessions without packages start from.
+  EgressArchive* egress_archive = nullptr;  // None: the events of ended sessions aren't kept.
+  std::string base_image;                   // Digest of the layer that sessions without packages start from.
   // Set by the operator: these are the registries, whatever the layers name.
   std::optional<std::vector<std::string>> registry_hosts;
 };

@@ -99,6 +99,7 @@ class SessionFixture : public ::testing::Test {
   const Paths& paths() const { return paths_; }
   // Of the next agent.
   void set_registry_hosts(std::vector<std::string> hosts) { registry_hosts_ = std::move(hosts); }
+  void set_egress_archive(EgressArchive* archive) { egress_archive_ = archive; }
   void set_boot_id(const std::string& boot_id) { boot_id_ = boot_id; }
 
   SessionSpec Spec(int64_t generation) const {
@@ -126,6 +127,7 @@ class SessionFixture : public ::testing::Test {
   void Begin() {
     resources_ = machine_->NewAgent();
     resources_.registry_hosts = registry_hosts_;
+    resources_.egress_archive = egress_archive_;
     auto tombstones = TombstoneLog::Open(paths_.TombstonesFile(), clock_.Now());
     ASSERT_TRUE(tombstones.ok()) << tombstones.status();
     tombstones_ = *std::move(tombstones);
@@ -156,6 +158,7 @@ class SessionFixture : public ::testing::Test {
   Paths paths_{"", ""};
   std::string boot_id_ = "boot-1";
   std::optional<std::vector<std::string>> registry_hosts_;
+  EgressArchive* egress_archive_ = nullptr;
   FakeClock clock_;
   SessionMetrics metrics_{std::make_shared<prometheus::Registry>()};
   std::unique_ptr<FakeMachine> machine_;
