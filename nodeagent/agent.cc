@@ -149,8 +149,8 @@ absl::Status Agent::OpenSessions() {
                                             {"orphans", found.orphans},
                                             {"loose_volumes", found.loose_volumes}});
   pool_->Start();
-  egress_log_ = std::make_unique<EgressLog>(manager_.get(), gateway_->client(),
-                                            egress_archive_.get());
+  egress_log_ =
+      std::make_unique<EgressLog>(manager_.get(), gateway_->client(), egress_archive_.get());
   egress_feed_ = std::make_unique<EgressFeed>(egress_log_.get());
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
@@ -161,8 +161,8 @@ absl::Status Agent::OpenSessions() {
 
 absl::Status Agent::Serve() {
   rpc_metrics_ = std::make_unique<RpcMetrics>(registry_.get());
-  service_ = std::make_unique<NodeAgentService>(
-      manager_.get(), execs_.get(), egress_feed_.get(), egress_archive_.get(), rpc_metrics_.get());
+  service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), egress_feed_.get(),
+                                                egress_archive_.get(), rpc_metrics_.get());
   GrpcServerOptions server;
   server.listen = flags_.listen;
   server.credentials = identity_->MutualServer();

@@ -132,30 +132,31 @@ grpc::ServerUnaryReactor* SessionServiceImpl::ListDirectory(grpc::CallbackServer
                                                             const v1::ListDirectoryRequest* request,
                                                             v1::ListDirectoryResponse* response) {
   using Call = AsyncCall<v1::ListDirectoryResponse>;
-  return Call::Start(
-      context, "ListDirectory", dispatcher_, response,
-      [=](const Principal& caller, Call::Done done) {
-        absl::StatusOr<NodeRoute> route = router_->Find(caller, request->session_id(), RouteTo::kRunning);
-        if (!route.ok()) return done(route.status());
-        ListDirectoryOnNode(*std::move(route), context->deadline(), *request, std::move(done));
-      });
+  return Call::Start(context, "ListDirectory", dispatcher_, response,
+                     [=](const Principal& caller, Call::Done done) {
+                       absl::StatusOr<NodeRoute> route =
+                           router_->Find(caller, request->session_id(), RouteTo::kRunning);
+                       if (!route.ok()) return done(route.status());
+                       ListDirectoryOnNode(*std::move(route), context->deadline(), *request,
+                                           std::move(done));
+                     });
 }
 
 grpc::ServerUnaryReactor* SessionServiceImpl::ListEgressEvents(
     grpc::CallbackServerContext* context, const v1::ListEgressEventsRequest* request,
     v1::ListEgressEventsResponse* response) {
   using Call = AsyncCall<v1::ListEgressEventsResponse>;
-  return Call::Start(
-      context, "ListEgressEvents", dispatcher_, response,
-      [=](const Principal& caller, Call::Done done) {
-        const absl::StatusOr<EgressPageQuery> query = ParseEgressPage(caller.tenant, *request);
-        if (!query.ok()) return done(query.status());
-        absl::StatusOr<NodeRoute> route =
-            router_->Find(caller, request->session_id(), RouteTo::kRunningOrEnded);
-        if (!route.ok()) return done(route.status());
-        ListEgressEventsOnNode(*std::move(route), context->deadline(), request->session_id(),
-                               *query, std::move(done));
-      });
+  return Call::Start(context, "ListEgressEvents", dispatcher_, response,
+                     [=](const Principal& caller, Call::Done done) {
+                       const absl::StatusOr<EgressPageQuery> query =
+                           ParseEgressPage(caller.tenant, *request);
+                       if (!query.ok()) return done(query.status());
+                       absl::StatusOr<NodeRoute> route =
+                           router_->Find(caller, request->session_id(), RouteTo::kRunningOrEnded);
+                       if (!route.ok()) return done(route.status());
+                       ListEgressEventsOnNode(*std::move(route), context->deadline(),
+                                              request->session_id(), *query, std::move(done));
+                     });
 }
 
 grpc::ServerWriteReactor<v1::EgressEvent>* SessionServiceImpl::WatchEgress(

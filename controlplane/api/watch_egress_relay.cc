@@ -7,8 +7,8 @@
 namespace paddock {
 
 WatchEgressRelay* WatchEgressRelay::Start(grpc::CallbackServerContext* context,
-                                          const v1::WatchEgressRequest& request,
-                                          NodeRouter* router, DrainGroup* group) {
+                                          const v1::WatchEgressRequest& request, NodeRouter* router,
+                                          DrainGroup* group) {
   auto* relay = new WatchEgressRelay(context, router, group);
   relay->request_.set_session_id(request.session_id());
   if (!group->Add(relay)) {

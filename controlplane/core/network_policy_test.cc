@@ -51,8 +51,8 @@ TEST(NetworkPolicyTest, ServersCountOnlyWhereTheyAreAllowed) {
 
 TEST(NetworkPolicyTest, AddressesAndNonsenseAreLeftOut) {
   EXPECT_THAT(NetworkPolicyOf(Limited(true, false),
-                              WithServers({"http://10.0.0.1:8080/", "http://[::1]/", "ftp://x.example",
-                                           "https://fine.example"}))
+                              WithServers({"http://10.0.0.1:8080/", "http://[::1]/",
+                                           "ftp://x.example", "https://fine.example"}))
                   .host_ports,
               ElementsAre(HostPort{"fine.example", 443}));
 }

@@ -69,8 +69,8 @@ size_t ApproximateSize(const Session& session) {
 absl::Status CheckReachable(const SessionLocation& location) {
   if (location.node_reachable) return absl::OkStatus();
   const absl::Duration silence = absl::Trunc(location.node_silent_for, absl::Seconds(1));
-  return errors::NodeUnreachable(
-      location.node.id.value(), absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
+  return errors::NodeUnreachable(location.node.id.value(),
+                                 absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
 }
 
 }  // namespace

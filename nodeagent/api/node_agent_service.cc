@@ -84,15 +84,13 @@ grpc::ServerUnaryReactor* NodeAgentService::StopSession(grpc::CallbackServerCont
     answer(admitted);
     return answer.reactor();
   }
-  const absl::Status stopped =
-      manager_->Stop(request->session_id(), request->generation(),
-                     [this, answer, request,
-                      response](absl::StatusOr<std::optional<SessionStatus>> last) {
-                       if (last.ok()) ForgetEvents(*request);
-                       if (last.ok() && last->has_value())
-                         StatusToProto(**last, response->mutable_status());
-                       answer(last.status());
-                     });
+  const absl::Status stopped = manager_->Stop(
+      request->session_id(), request->generation(),
+      [this, answer, request, response](absl::StatusOr<std::optional<SessionStatus>> last) {
+        if (last.ok()) ForgetEvents(*request);
+        if (last.ok() && last->has_value()) StatusToProto(**last, response->mutable_status());
+        answer(last.status());
+      });
   if (!stopped.ok()) answer(stopped);
   return answer.reactor();
 }

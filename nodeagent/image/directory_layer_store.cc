@@ -64,7 +64,8 @@ std::string StatedDigest(const std::string& archive) {
   return IsDigest(digest) ? digest : "";
 }
 
-// A file of a root file system that nobody vouches for: not through links, empty when there is none.
+// A file of a root file system that nobody vouches for: not through links, empty when there is
+// none.
 std::string ReadFileOfTree(const std::string& rootfs, absl::string_view file) {
   std::string path = rootfs;
   struct stat stats;

@@ -52,8 +52,7 @@ std::vector<std::string> ParseRegistries(absl::string_view text) {
   return {hosts.begin(), hosts.end()};
 }
 
-absl::StatusOr<std::vector<std::string>> CheckRegistryHosts(
-    const std::vector<std::string>& hosts) {
+absl::StatusOr<std::vector<std::string>> CheckRegistryHosts(const std::vector<std::string>& hosts) {
   std::set<std::string> result;
   for (const std::string& item : hosts) {
     const std::string host = absl::AsciiStrToLower(absl::StripAsciiWhitespace(item));

@@ -16,10 +16,10 @@ EgressFeed::EgressFeed(const EgressLog* log, absl::Duration interval)
 
 void EgressFeed::List(const std::string& session_id, int64_t generation, int64_t before_sequence,
                       int limit, ListDone done) {
-  executor_.Post(session_id, [this, session_id, generation, before_sequence, limit,
-                              done = std::move(done)] {
-    done(log_->ReadBefore(session_id, generation, before_sequence, limit));
-  });
+  executor_.Post(session_id,
+                 [this, session_id, generation, before_sequence, limit, done = std::move(done)] {
+                   done(log_->ReadBefore(session_id, generation, before_sequence, limit));
+                 });
 }
 
 void EgressFeed::Watch(const std::string& session_id, int64_t generation, int64_t after_sequence,

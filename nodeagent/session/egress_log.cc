@@ -52,8 +52,7 @@ absl::StatusOr<EgressLog::Part> EgressLog::ReadAfter(const std::string& session_
     // Not yet there, or there again in a moment.
     if (*phase == SessionPhase::kStarting || *phase == SessionPhase::kRunning) return part;
   }
-  PADDOCK_ASSIGN_OR_RETURN(std::vector<EgressEvent> events,
-                           archive_->Load(session_id, generation));
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<EgressEvent> events, archive_->Load(session_id, generation));
   part.page = PageAfter(std::move(events), after_sequence, limit);
   part.ended = true;
   return part;

@@ -32,7 +32,7 @@ struct NodeResources {
   // By runtime class; "" is the node's default.
   std::map<std::string, ContainerRuntime*> runtimes;
   EgressArchive* egress_archive = nullptr;  // None: the events of ended sessions aren't kept.
-  std::string base_image;                   // Digest of the layer that sessions without packages start from.
+  std::string base_image;  // Digest of the layer that sessions without packages start from.
   // Set by the operator: these are the registries, whatever the layers name.
   std::optional<std::vector<std::string>> registry_hosts;
 };

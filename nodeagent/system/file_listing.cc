@@ -21,9 +21,8 @@ absl::StatusOr<std::vector<FileEntry>> ListFilesByAge(const std::string& directo
     if (!S_ISREG(stats.st_mode)) continue;
     files.push_back({std::move(name), stats.st_size, absl::TimeFromTimespec(stats.st_mtim)});
   }
-  std::stable_sort(files.begin(), files.end(), [](const FileEntry& a, const FileEntry& b) {
-    return a.modified < b.modified;
-  });
+  std::stable_sort(files.begin(), files.end(),
+                   [](const FileEntry& a, const FileEntry& b) { return a.modified < b.modified; });
   return files;
 }
 

@@ -14,11 +14,11 @@
 namespace paddock {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::ErrorReason;
 using testing::FakeNodeAgent;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using testing::InProcessReplica;
+using ::testing::IsEmpty;
 using testing::PaddockClient;
 
 template <typename Condition>
@@ -51,8 +51,8 @@ class EgressApiTest : public ::testing::Test {
     limited->set_allow_mcp_servers(mcp_servers);
     limited->set_allow_package_managers(true);
     v1::Environment environment;
-    const grpc::Status status = client_.environments().CreateEnvironment(client_.Context().get(),
-                                                                         request, &environment);
+    const grpc::Status status =
+        client_.environments().CreateEnvironment(client_.Context().get(), request, &environment);
     EXPECT_TRUE(status.ok()) << status.error_message();
     return environment.id();
   }
@@ -135,7 +135,10 @@ TEST_F(EgressApiTest, AnUpdateOfTheEnvironmentIsForNewSessionsOnly) {
   const v1::Session before = Create(environment);
   v1::UpdateEnvironmentRequest update;
   update.set_environment_id(environment);
-  update.mutable_config()->mutable_cloud()->mutable_networking()->mutable_limited()
+  update.mutable_config()
+      ->mutable_cloud()
+      ->mutable_networking()
+      ->mutable_limited()
       ->add_allowed_hosts("c.example");
   v1::Environment updated;
   ASSERT_TRUE(
@@ -143,9 +146,9 @@ TEST_F(EgressApiTest, AnUpdateOfTheEnvironmentIsForNewSessionsOnly) {
   const v1::Session after = Create(environment);
   EXPECT_THAT(PolicyOf(after).hosts(), ElementsAre("c.example"));
   EXPECT_THAT(PolicyOf(before).hosts(), ElementsAre("a.example", "*.b.example"));
-  EXPECT_THAT(client_.GetSession(before.id())->config().cloud().networking().limited()
-                  .allowed_hosts(),
-              ElementsAre("a.example", "*.b.example"));
+  EXPECT_THAT(
+      client_.GetSession(before.id())->config().cloud().networking().limited().allowed_hosts(),
+      ElementsAre("a.example", "*.b.example"));
 }
 
 TEST_F(EgressApiTest, EventsAreListedNewestFirstInPages) {
