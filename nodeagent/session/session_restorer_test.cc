@@ -96,6 +96,19 @@ TEST_F(SessionRestorerTest, ARunningSessionWhosePolicyCantBeReadLosesItsNetwork)
   EXPECT_EQ((*resources().gateway->ListSessions())[0].policy.kind, NetworkPolicy::Kind::kNone);
 }
 
+TEST_F(SessionRestorerTest, ARunningSessionWhosePolicyIsRefusedLosesItsNetwork) {
+  ASSERT_EQ(Put(Spec(1))->phase, SessionPhase::kRunning);
+  End();
+  machine().FailCalls("gateway.Put", absl::InvalidArgumentError("no host name"));
+  machine().SetHook([&](const std::string& call) {
+    if (call == "gateway.Put") machine().ClearFailures();
+  });
+  Begin();
+  machine().SetHook(nullptr);
+  EXPECT_EQ(restored().adopted, 1);
+  EXPECT_EQ((*resources().gateway->ListSessions())[0].policy.kind, NetworkPolicy::Kind::kNone);
+}
+
 TEST_F(SessionRestorerTest, AdoptsWhatRuns) {
   ASSERT_TRUE(Put(Spec(1)).ok());
   NewAgent();
