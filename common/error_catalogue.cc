@@ -66,8 +66,6 @@ constexpr ErrorTraits kTraits[] = {
      false},
     {"PACKAGES_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "packages_not_supported_yet",
      false},
-    {"LIMITED_NETWORKING_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi,
-     "limited_networking_not_supported_yet", false},
     {"METHOD_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "method_not_supported_yet",
      false},
     {"FIELD_NOT_SUPPORTED", Code::kUnimplemented, 501, kApi, "field_not_supported", false},

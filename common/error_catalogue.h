@@ -55,7 +55,6 @@ enum class ErrorReason {
   // What isn't built yet.
   kSelfHostedNotSupported,
   kPackagesNotSupportedYet,
-  kLimitedNetworkingNotSupportedYet,
   kMethodNotSupportedYet,
   kFieldNotSupported,
   kNoModel,
@@ -87,7 +86,7 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 52> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 51> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
@@ -124,7 +123,6 @@ inline constexpr std::array<ErrorReason, 52> kAllErrorReasons = {
     ErrorReason::kConcurrentChange,
     ErrorReason::kSelfHostedNotSupported,
     ErrorReason::kPackagesNotSupportedYet,
-    ErrorReason::kLimitedNetworkingNotSupportedYet,
     ErrorReason::kMethodNotSupportedYet,
     ErrorReason::kFieldNotSupported,
     ErrorReason::kNoModel,

@@ -82,7 +82,6 @@ absl::Status ConcurrentChange();
 
 absl::Status SelfHostedNotSupported(absl::string_view environment_id);
 absl::Status PackagesNotSupportedYet(absl::string_view environment_id);
-absl::Status LimitedNetworkingNotSupportedYet(absl::string_view environment_id);
 absl::Status MethodNotSupportedYet(absl::string_view method);
 // A field that other servers of this API know; `why` says what this one lacks.
 absl::Status FieldNotSupported(absl::string_view field, absl::string_view why);

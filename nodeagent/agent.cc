@@ -117,7 +117,10 @@ absl::Status Agent::OpenSessions() {
   resources_.cgroups = cgroups_.get();
   resources_.runtimes[""] = runtimes_.standard.get();
   if (runtimes_.runsc != nullptr) resources_.runtimes["runsc"] = runtimes_.runsc.get();
+  egress_archive_ = std::make_unique<EgressArchive>(flags_.paths.EgressDir());
+  resources_.egress_archive = egress_archive_.get();
   resources_.base_image = base_image_;
+  resources_.registry_hosts = flags_.registry_hosts;
   metrics_ = std::make_unique<SessionMetrics>(registry_);
   gauges_ = std::make_unique<NodeGauges>(*registry_);
   PADDOCK_ASSIGN_OR_RETURN(tombstones_,
@@ -146,6 +149,9 @@ absl::Status Agent::OpenSessions() {
                                             {"orphans", found.orphans},
                                             {"loose_volumes", found.loose_volumes}});
   pool_->Start();
+  egress_reader_ =
+      std::make_unique<EgressReader>(manager_.get(), gateway_->client(), egress_archive_.get());
+  egress_feed_ = std::make_unique<EgressFeed>(egress_reader_.get());
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
   housekeeper_->Run();
@@ -155,7 +161,8 @@ absl::Status Agent::OpenSessions() {
 
 absl::Status Agent::Serve() {
   rpc_metrics_ = std::make_unique<RpcMetrics>(registry_.get());
-  service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), rpc_metrics_.get());
+  service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), egress_feed_.get(),
+                                                egress_archive_.get(), rpc_metrics_.get());
   GrpcServerOptions server;
   server.listen = flags_.listen;
   server.credentials = identity_->MutualServer();

@@ -14,6 +14,9 @@
 #include "nodeagent/api/node_agent_service.h"
 #include "nodeagent/egress/gateway_process.h"
 #include "nodeagent/runtime/runtime_factory.h"
+#include "nodeagent/session/egress_archive.h"
+#include "nodeagent/session/egress_feed.h"
+#include "nodeagent/session/egress_reader.h"
 #include "nodeagent/session/exec_service.h"
 #include "nodeagent/session/housekeeper.h"
 #include "nodeagent/session/node_gauges.h"
@@ -63,10 +66,13 @@ class Agent {
   std::unique_ptr<NodeGauges> gauges_;
   std::unique_ptr<TombstoneLog> tombstones_;
   std::unique_ptr<PollLoop> loop_;
+  std::unique_ptr<EgressArchive> egress_archive_;
   std::unique_ptr<SessionManager> manager_;
   std::unique_ptr<IncidentMonitor> incidents_;
   std::unique_ptr<SerialExecutor> exec_executor_;
   std::unique_ptr<ExecService> execs_;
+  std::unique_ptr<EgressReader> egress_reader_;
+  std::unique_ptr<EgressFeed> egress_feed_;
   std::unique_ptr<Housekeeper> housekeeper_;
   std::shared_ptr<TlsIdentity> identity_;
   std::unique_ptr<NodeAgentService> service_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ struct AgentFlags {
   int workers = 0;
   std::vector<std::string> blocked;
   std::string operator_file;
+  std::string resolv_conf;
+  std::optional<std::vector<std::string>> registry_hosts;
 
   GatewayOptions Gateway() const;
 };

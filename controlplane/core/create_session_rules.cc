@@ -80,10 +80,6 @@ void CheckWait(const std::optional<absl::Duration>& wait, const Settings& settin
   violations->Add("wait", absl::StrCat("must be 0 to ", absl::FormatDuration(settings.max_wait)));
 }
 
-bool IsLimited(const CloudConfig& cloud) {
-  return std::holds_alternative<LimitedNetwork>(cloud.networking);
-}
-
 // Whether what the session may reach follows from its agent's MCP servers.
 bool PolicyDependsOnServers(const Session& session) {
   const auto* cloud = std::get_if<CloudConfig>(&session.config);
@@ -177,9 +173,6 @@ absl::Status AdmitSession(const Environment& environment, const Settings& settin
   }
   if (!cloud->packages.empty() && !settings.packages_supported) {
     return errors::PackagesNotSupportedYet(id);
-  }
-  if (IsLimited(*cloud) && !settings.limited_networking_supported) {
-    return errors::LimitedNetworkingNotSupportedYet(id);
   }
   return absl::OkStatus();
 }

@@ -81,9 +81,39 @@ std::string ReplaceInvalidUtf8(absl::string_view text) {
   return valid;
 }
 
+constexpr uint32_t kMaxPort = 65535;
+
+NetworkPolicy LimitedFromProto(const pb::NetworkPolicy::Limited& proto) {
+  NetworkPolicy policy;
+  policy.hosts.assign(proto.hosts().begin(), proto.hosts().end());
+  for (const pb::NetworkPolicy::HostPort& target : proto.host_ports()) {
+    // Half a policy isn't the one that was asked for.
+    if (target.host().empty() || target.port() < 1 || target.port() > kMaxPort) return {};
+    policy.host_ports.push_back({target.host(), static_cast<int>(target.port())});
+  }
+  policy.kind = NetworkPolicy::Kind::kLimited;
+  return policy;
+}
+
 bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 }  // namespace
+
+SessionNetwork NetworkFromProto(const pb::NetworkPolicy& proto) {
+  SessionNetwork network;
+  switch (proto.type_case()) {
+    case pb::NetworkPolicy::kUnrestricted:
+      network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
+      break;
+    case pb::NetworkPolicy::kLimited:
+      network.policy = LimitedFromProto(proto.limited());
+      network.allow_package_managers = proto.limited().allow_package_managers();
+      break;
+    case pb::NetworkPolicy::TYPE_NOT_SET:
+      break;
+  }
+  return network;
+}
 
 absl::StatusOr<SessionSpec> SpecFromProto(const pb::SessionSpec& proto) {
   SessionSpec spec;
@@ -94,16 +124,7 @@ absl::StatusOr<SessionSpec> SpecFromProto(const pb::SessionSpec& proto) {
   spec.keep_volume = proto.keep_volume();
   spec.on_node_loss = proto.on_node_loss() == v1::ON_NODE_LOSS_RESCHEDULE ? OnNodeLoss::kReschedule
                                                                           : OnNodeLoss::kKeep;
-  switch (proto.network().type_case()) {
-    case pb::NetworkPolicy::kUnrestricted:
-      spec.network = NetworkMode::kUnrestricted;
-      break;
-    case pb::NetworkPolicy::kLimited:
-      spec.network = NetworkMode::kLimited;
-      break;
-    case pb::NetworkPolicy::TYPE_NOT_SET:
-      break;
-  }
+  spec.network = NetworkFromProto(proto.network());
   const v1::ComputeLimits& limits = proto.limits();
   if (limits.cpu_millis() < 0 || limits.memory_bytes() < 0 || limits.disk_bytes() < 0 ||
       limits.pids() < 0) {

@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/system/errno_status.h"
 #include "nodeagent/system/file.h"
 #include "nodeagent/system/subprocess.h"
@@ -63,15 +64,28 @@ std::string StatedDigest(const std::string& archive) {
   return IsDigest(digest) ? digest : "";
 }
 
-// /etc/environment of a root file system that nobody vouches for: not through links.
-std::string ReadEnvironmentFile(const std::string& rootfs) {
-  const std::string path = absl::StrCat(rootfs, "/etc/environment");
+// A file of a root file system that nobody vouches for: not through links, empty when there is
+// none.
+std::string ReadFileOfTree(const std::string& rootfs, absl::string_view file) {
+  std::string path = rootfs;
   struct stat stats;
-  for (const std::string& part : {absl::StrCat(rootfs, "/etc"), path}) {
-    if (lstat(part.c_str(), &stats) != 0 || S_ISLNK(stats.st_mode)) return "";
+  for (absl::string_view part : absl::StrSplit(file, '/')) {
+    absl::StrAppend(&path, "/", part);
+    if (lstat(path.c_str(), &stats) != 0 || S_ISLNK(stats.st_mode)) return "";
   }
+  if (!S_ISREG(stats.st_mode)) return "";
   const absl::StatusOr<std::string> text = ReadFile(path, 64 * 1024);
   return text.ok() ? *text : "";
+}
+
+std::vector<std::string> StringsOf(const nlohmann::json& manifest, const char* field) {
+  std::vector<std::string> strings;
+  const auto list = manifest.find(field);
+  if (list == manifest.end() || !list->is_array()) return strings;
+  for (const nlohmann::json& entry : *list) {
+    if (entry.is_string()) strings.push_back(entry.get<std::string>());
+  }
+  return strings;
 }
 
 absl::Status SyncFileSystem(const std::string& directory) {
@@ -117,9 +131,8 @@ absl::StatusOr<Layer> DirectoryLayerStore::Get(const std::string& digest) {
   Layer layer;
   layer.digest = digest;
   layer.root_dir = absl::StrCat(directory, "/rootfs");
-  for (const nlohmann::json& entry : manifest.value("environment", nlohmann::json::array())) {
-    if (entry.is_string()) layer.environment.push_back(entry.get<std::string>());
-  }
+  layer.environment = StringsOf(manifest, "environment");
+  layer.registry_hosts = StringsOf(manifest, "registry_hosts");
   return layer;
 }
 
@@ -163,7 +176,9 @@ absl::Status DirectoryLayerStore::Unpack(const std::string& archive, const std::
   }
   if (status.ok()) {
     const nlohmann::json manifest = {
-        {"digest", digest}, {"environment", ParseEnvironmentFile(ReadEnvironmentFile(rootfs))}};
+        {"digest", digest},
+        {"environment", ParseEnvironmentFile(ReadFileOfTree(rootfs, "etc/environment"))},
+        {"registry_hosts", ParseRegistries(ReadFileOfTree(rootfs, kRegistriesFile))}};
     status = WriteFile(absl::StrCat(directory, "/manifest.json"), manifest.dump(2), 0644);
   }
   if (status.ok() && chmod(directory.c_str(), 0755) != 0) status = ErrnoStatus("chmod");

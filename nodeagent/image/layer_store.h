@@ -14,6 +14,8 @@ struct Layer {
   std::string root_dir;  // <volumes>/layers/<digest>/rootfs
   std::vector<std::string>
       environment;  // KEY=value that sandboxes from it get (PATH and such), from its manifest.
+  // Hosts that the layer's own package managers fetch from (registry_hosts.h), from its manifest.
+  std::vector<std::string> registry_hosts;
 };
 
 // Layers present on this node. Thread-safe.

@@ -1,8 +1,19 @@
 #include "nodeagent/session/image_step.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 
 namespace paddock::nodeagent {
+
+std::vector<std::string> ImageStep::RegistriesOf(const std::vector<Layer>& layers) const {
+  if (resources_->registry_hosts.has_value()) return *resources_->registry_hosts;
+  std::set<std::string> hosts;
+  for (const Layer& layer : layers) {
+    hosts.insert(layer.registry_hosts.begin(), layer.registry_hosts.end());
+  }
+  return {hosts.begin(), hosts.end()};
+}
 
 absl::Status ImageStep::Do(StartContext& context) {
   const std::string& wanted = context.record.spec.image_digest;
@@ -14,6 +25,10 @@ absl::Status ImageStep::Do(StartContext& context) {
   if (!layer.ok()) return layer.status();
   context.container.lower_dirs = {layer->root_dir};
   context.container.env = layer->environment;
+  // They stand in the record before the session's policy is applied: the next step writes it.
+  if (context.record.spec.network.allow_package_managers) {
+    context.record.registry_hosts = RegistriesOf({*layer});
+  }
   return absl::OkStatus();
 }
 

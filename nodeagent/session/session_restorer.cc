@@ -120,8 +120,7 @@ absl::Status SessionRestorer::Adopt(SessionRecord record) {
   }
   PADDOCK_RETURN_IF_ERROR(KillExecs(record));
   // A gateway process that lost it learns it again.
-  const absl::Status put =
-      resources_->gateway->PutSession(DescribeGatewaySession(*resources_, record));
+  const absl::Status put = PutAgain(record);
   if (absl::IsFailedPrecondition(put) && record.spec.on_node_loss == OnNodeLoss::kReschedule) {
     ++result_.ended;
     record = DescribeLost(std::move(record), kReasonFenced, "its fence deadline is over");
@@ -131,6 +130,17 @@ absl::Status SessionRestorer::Adopt(SessionRecord record) {
   }
   manager_->Restore(std::move(record), /*start_again=*/false);
   return absl::OkStatus();
+}
+
+absl::Status SessionRestorer::PutAgain(const SessionRecord& record) {
+  GatewaySession session = DescribeGatewaySession(*resources_, record);
+  const absl::Status put = resources_->gateway->PutSession(session);
+  if (!absl::IsInvalidArgument(put)) return put;
+  // One damaged policy must not keep the agent from all the others.
+  LogError("a session's network policy can't be applied; it has no network now",
+           {{"session_id", session.session_id}, {"error", put.ToString()}});
+  session.policy = NetworkPolicy();
+  return resources_->gateway->PutSession(session);
 }
 
 SessionRecord SessionRestorer::DescribeLost(SessionRecord record, absl::string_view reason,

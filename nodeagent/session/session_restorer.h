@@ -46,6 +46,8 @@ class SessionRestorer {
   std::optional<SessionRecord> ReadRecord(const std::string& session_id);
   absl::Status RestoreOne(SessionRecord record);
   absl::Status Adopt(SessionRecord record);
+  // A policy that the gateway process refuses becomes no network.
+  absl::Status PutAgain(const SessionRecord& record);
   SessionRecord DescribeLost(SessionRecord record, absl::string_view reason,
                              const std::string& message);
   absl::Status AdoptSlot(SessionRecord* record);

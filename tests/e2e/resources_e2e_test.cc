@@ -189,11 +189,6 @@ TEST_F(ResourcesE2eTest, SessionsThatCouldNotBeHonouredAreRefusedByName) {
   const std::vector<Case> cases = {
       {[](v1::EnvironmentConfig* c) { c->mutable_cloud()->mutable_packages()->add_pip("six"); },
        "package"},
-      {[](v1::EnvironmentConfig* c) {
-         c->mutable_cloud()->mutable_networking()->mutable_limited()->add_allowed_hosts(
-             "example.com");
-       },
-       "limited"},
       {[](v1::EnvironmentConfig* c) { c->mutable_self_hosted(); }, "self_hosted"},
   };
   for (const Case& c : cases) {

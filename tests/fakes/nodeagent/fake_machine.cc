@@ -39,7 +39,7 @@ struct FakeLayers : LayerStore {
   absl::StatusOr<Layer> Get(const std::string& digest) override {
     PADDOCK_RETURN_IF_ERROR(machine->Call("layer.Get", [] { return absl::OkStatus(); }));
     if (digest != "sha256:base") return absl::NotFoundError(digest);
-    return Layer{digest, "/base", {"PATH=/bin"}};
+    return Layer{digest, "/base", {"PATH=/bin"}, {"index.example"}};
   }
   absl::StatusOr<std::vector<Layer>> List() override { return std::vector<Layer>(); }
   absl::StatusOr<std::string> Import(const std::string& archive) override { return archive; }
