@@ -49,7 +49,6 @@ enum class ErrorReason {
   kConcurrentChange,
   // What isn't built yet.
   kSelfHostedNotSupported,
-  kPackagesNotSupportedYet,
   kLimitedNetworkingNotSupportedYet,
   kMethodNotSupportedYet,
   // Bounds and failures of the server.
@@ -80,7 +79,7 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 45> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 44> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
@@ -111,7 +110,6 @@ inline constexpr std::array<ErrorReason, 45> kAllErrorReasons = {
     ErrorReason::kInvalidPath,
     ErrorReason::kConcurrentChange,
     ErrorReason::kSelfHostedNotSupported,
-    ErrorReason::kPackagesNotSupportedYet,
     ErrorReason::kLimitedNetworkingNotSupportedYet,
     ErrorReason::kMethodNotSupportedYet,
     ErrorReason::kOverloaded,

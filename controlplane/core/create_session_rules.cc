@@ -143,11 +143,9 @@ absl::Status AdmitSession(const Environment& environment, const Settings& settin
   if (cloud == nullptr) return errors::SelfHostedNotSupported(id);
   if (environment.image.state == ImageState::kFailed) {
     const ImageFailure failure = environment.image.failure.value_or(ImageFailure{});
-    return errors::ImageBuildFailed(id, failure.manager, failure.package, failure.exit_code,
-                                    failure.log_tail);
-  }
-  if (!cloud->packages.empty() && !settings.packages_supported) {
-    return errors::PackagesNotSupportedYet(id);
+    return errors::ImageBuildFailed(
+        id, failure.manager, failure.package, failure.exit_code,
+        absl::StrCat(failure.message, failure.message.empty() ? "" : "\n", failure.log_tail));
   }
   if (IsLimited(*cloud) && !settings.limited_networking_supported) {
     return errors::LimitedNetworkingNotSupportedYet(id);

@@ -167,8 +167,6 @@ TEST(AdmitSessionTest, ABareCloudEnvironmentIsFine) {
 }
 
 TEST(AdmitSessionTest, EachObstacleHasItsReason) {
-  CloudConfig packages;
-  packages.packages.pip = {"pandas"};
   CloudConfig limited;
   limited.networking = LimitedNetwork{};
   struct Case {
@@ -182,7 +180,6 @@ TEST(AdmitSessionTest, EachObstacleHasItsReason) {
        ErrorReason::kSelfHostedNotSupported},
       {[](Environment* e) { e->image.state = ImageState::kFailed; },
        ErrorReason::kImageBuildFailed},
-      {[&](Environment* e) { e->config = packages; }, ErrorReason::kPackagesNotSupportedYet},
       {[&](Environment* e) { e->config = limited; },
        ErrorReason::kLimitedNetworkingNotSupportedYet},
   };
@@ -200,7 +197,6 @@ TEST(AdmitSessionTest, WhatTheSettingsSupportIsAdmitted) {
   cloud.networking = LimitedNetwork{{}, false, true};
   environment.config = cloud;
   Settings settings;
-  settings.packages_supported = true;
   EXPECT_EQ(ReasonOf(AdmitSession(environment, settings)),
             ErrorReason::kLimitedNetworkingNotSupportedYet);
   settings.limited_networking_supported = true;

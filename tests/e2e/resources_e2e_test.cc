@@ -187,8 +187,6 @@ TEST_F(ResourcesE2eTest, SessionsThatCouldNotBeHonouredAreRefusedByName) {
     std::string says;
   };
   const std::vector<Case> cases = {
-      {[](v1::EnvironmentConfig* c) { c->mutable_cloud()->mutable_packages()->add_pip("six"); },
-       "package"},
       {[](v1::EnvironmentConfig* c) {
          c->mutable_cloud()->mutable_networking()->mutable_limited()->add_allowed_hosts(
              "example.com");
