@@ -61,6 +61,7 @@ void Housekeeper::Run() {
   execs_->Sweep();
   incidents_->CheckAll();
   gauges_->Update(*resources_, *manager_, *execs_);
+  for (const auto& chore : chores_) chore();
 }
 
 std::string Housekeeper::CheckDisk() const {
