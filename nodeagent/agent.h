@@ -12,6 +12,8 @@
 #include "nodeagent/agent_flags.h"
 #include "nodeagent/api/control_plane_client.h"
 #include "nodeagent/api/node_agent_service.h"
+#include "nodeagent/build/layer_builder.h"
+#include "nodeagent/build/layer_collector.h"
 #include "nodeagent/egress/gateway_process.h"
 #include "nodeagent/runtime/runtime_factory.h"
 #include "nodeagent/session/exec_service.h"
@@ -42,7 +44,9 @@ class Agent {
   absl::Status OpenSessions();
   absl::Status Serve();
   absl::Status Join(std::function<void()> on_superseded);
+  absl::Status OpenBuilds();
   absl::StatusOr<NodeDescription> Describe();
+  void DescribeBuilds(internal::v1::RegisterRequest* request);
 
   const AgentFlags flags_;
   UniqueFd lock_;
@@ -67,6 +71,8 @@ class Agent {
   std::unique_ptr<IncidentMonitor> incidents_;
   std::unique_ptr<SerialExecutor> exec_executor_;
   std::unique_ptr<ExecService> execs_;
+  std::unique_ptr<LayerBuilder> builder_;
+  std::unique_ptr<LayerCollector> collector_;
   std::unique_ptr<Housekeeper> housekeeper_;
   std::shared_ptr<TlsIdentity> identity_;
   std::unique_ptr<NodeAgentService> service_;

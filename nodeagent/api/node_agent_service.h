@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/rpc_metrics.h"
+#include "nodeagent/build/layer_builder.h"
 #include "nodeagent/session/exec_service.h"
 #include "nodeagent/session/session_manager.h"
 #include "paddock/internal/v1/node.grpc.pb.h"
@@ -8,12 +9,13 @@
 namespace paddock::nodeagent {
 
 // The NodeAgent service: checks the caller's role, converts, and leaves the rest to the session
-// manager and the exec service. Nothing here blocks. Thread-safe.
+// manager, the exec service and the layer builder. Nothing here blocks. Thread-safe.
 class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
  public:
   // Not owned.
-  NodeAgentService(SessionManager* manager, ExecService* execs, RpcMetrics* metrics)
-      : manager_(manager), execs_(execs), metrics_(metrics) {}
+  NodeAgentService(SessionManager* manager, ExecService* execs, LayerBuilder* builder,
+                   RpcMetrics* metrics)
+      : manager_(manager), execs_(execs), builder_(builder), metrics_(metrics) {}
 
   grpc::ServerUnaryReactor* PutSession(grpc::CallbackServerContext* context,
                                        const internal::v1::PutSessionRequest* request,
@@ -31,6 +33,9 @@ class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
   grpc::ServerUnaryReactor* ListDirectory(grpc::CallbackServerContext* context,
                                           const internal::v1::NodeListDirectoryRequest* request,
                                           v1::ListDirectoryResponse* response) override;
+  grpc::ServerWriteReactor<internal::v1::BuildLayerEvent>* BuildLayer(
+      grpc::CallbackServerContext* context,
+      const internal::v1::BuildLayerRequest* request) override;
 
  private:
   // Counts the call's begin; the result, called once at its end, its duration and code.
@@ -38,6 +43,7 @@ class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
 
   SessionManager* const manager_;
   ExecService* const execs_;
+  LayerBuilder* const builder_;
   RpcMetrics* const metrics_;
 };
 
