@@ -1,0 +1,158 @@
+// The managers that the slim base image has, against the registries that this machine reaches.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "tests/packages/test_agent.h"
+
+namespace paddock::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr char kNobody[] = "65534:65534";
+
+class PackagesTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    agent_ = new TestAgent();
+    const std::string problem = agent_->Start();
+    ASSERT_EQ(problem, "");
+  }
+  static void TearDownTestSuite() {
+    delete agent_;
+    agent_ = nullptr;
+  }
+  void TearDown() override { EXPECT_THAT(agent_->Leftovers(), IsEmpty()); }
+
+  static TestAgent* agent_;
+};
+
+TestAgent* PackagesTest::agent_ = nullptr;
+
+TEST_F(PackagesTest, AnAptLayerServesEveryUserOfASession) {
+  const BuildResult built = agent_->Install("apt", {"jq=1.7*"});
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_GT(built.built.size_bytes(), 0);
+  EXPECT_THAT(built.log, Contains(HasSubstr("Setting up jq")));
+  const std::string session = agent_->StartSession(built.built.digest());
+  ASSERT_NE(session, "");
+  const std::vector<std::string> command = {"sh", "-c", "echo '{\"a\": 7}' | jq .a"};
+  EXPECT_EQ(agent_->Run(session, command).text, "7\n");
+  EXPECT_EQ(agent_->Run(session, command, kNobody).text, "7\n");
+  // Nothing of the build shows.
+  EXPECT_EQ(agent_->Run(session, {"test", "-e", "/usr/sbin/policy-rc.d"}).code, 1);
+  EXPECT_EQ(agent_->Run(session, {"ls", "/var/lib/apt/lists/partial"}).text, "");
+  EXPECT_TRUE(agent_->StopSession(session).ok());
+}
+
+TEST_F(PackagesTest, PipOnAptAndTheSameKeyAgainIsThereAtOnce) {
+  const BuildResult apt = agent_->Install("apt", {"tree"});
+  ASSERT_TRUE(apt.ok()) << apt.Text();
+  internal::v1::BuildLayerRequest request = agent_->Request("pip", {"six==1.16.0"});
+  request.set_parent(apt.built.digest());
+  const BuildResult pip = agent_->Build(request);
+  ASSERT_TRUE(pip.ok()) << pip.Text();
+  const BuildResult again = agent_->Build(request);
+  ASSERT_TRUE(again.ok()) << again.Text();
+  EXPECT_EQ(again.built.digest(), pip.built.digest());
+  EXPECT_THAT(again.log, IsEmpty());
+  EXPECT_LT(again.took, absl::Seconds(1));
+  const std::string session = agent_->StartSession(pip.built.digest());
+  ASSERT_NE(session, "");
+  const CommandOutput out =
+      agent_->Run(session, {"python3", "-c", "import six; print(six.__version__)"}, kNobody);
+  EXPECT_EQ(out.text, "1.16.0\n");
+  EXPECT_EQ(agent_->Run(session, {"tree", "--version"}, kNobody).code, 0);
+  EXPECT_TRUE(agent_->StopSession(session).ok());
+}
+
+TEST_F(PackagesTest, WhatDoesNotExistFailsWithItsName) {
+  const BuildResult package = agent_->Install("apt", {"tree", "no-such-package-anywhere"});
+  EXPECT_EQ(package.failure.reason(), "INSTALL_FAILED") << package.Text();
+  EXPECT_EQ(package.failure.package(), "no-such-package-anywhere");
+  EXPECT_EQ(package.failure.exit_code(), 100);
+  EXPECT_THAT(package.failure.log_tail(), HasSubstr("no-such-package-anywhere"));
+  const BuildResult version = agent_->Install("pip", {"six==99.0"});
+  EXPECT_EQ(version.failure.reason(), "INSTALL_FAILED") << version.Text();
+  EXPECT_EQ(version.failure.package(), "six==99.0");
+}
+
+TEST_F(PackagesTest, APinThatThePythonOfTheImageCannotTakeSaysSo) {
+  // Its metadata asks for an older Python.
+  const BuildResult result = agent_->Install("pip", {"numba==0.58.0"});
+  EXPECT_EQ(result.failure.reason(), "INSTALL_FAILED") << result.Text();
+  EXPECT_EQ(result.failure.package(), "numba==0.58.0");
+  EXPECT_THAT(result.failure.message(), HasSubstr("can't be used with the image's Python 3."));
+}
+
+TEST_F(PackagesTest, AManagerThatTheImageLacksIsSaid) {
+  const BuildResult result = agent_->Install("gem", {"rake"});
+  EXPECT_EQ(result.failure.reason(), "MANAGER_MISSING") << result.Text();
+}
+
+TEST_F(PackagesTest, AParentThatTheNodeLacksIsSaid) {
+  internal::v1::BuildLayerRequest request = agent_->Request("pip", {"six"});
+  request.set_parent(absl::StrCat("sha256:", std::string(64, '0')));
+  EXPECT_EQ(agent_->Build(request).failure.reason(), "PARENT_MISSING");
+}
+
+TEST_F(PackagesTest, CancellingTheCallEndsTheBuild) {
+  const size_t layers = agent_->Layers().size();
+  const BuildResult result =
+      agent_->Build(agent_->Request("apt", {"tree"}),
+                    [](grpc::ClientContext* context, const std::string&) { context->TryCancel(); });
+  EXPECT_TRUE(absl::IsCancelled(result.status)) << result.Text();
+  // The next one of that key waits until the first is gone, so this asks without waiting.
+  const BuildResult next = agent_->Install("pip", {"six==1.15.0"});
+  EXPECT_TRUE(next.ok()) << next.Text();
+  EXPECT_THAT(agent_->Layers(), SizeIs(layers + 1));
+}
+
+TEST_F(PackagesTest, TimeIsBounded) {
+  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"build-essential"});
+  request.mutable_timeout()->set_seconds(2);
+  const BuildResult result = agent_->Build(request);
+  EXPECT_EQ(result.failure.reason(), "TIMED_OUT") << result.Text();
+  EXPECT_LT(result.took, absl::Seconds(30));
+}
+
+TEST_F(PackagesTest, DiskIsBounded) {
+  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"build-essential"});
+  request.mutable_limits()->set_disk_bytes(int64_t{48} << 20);
+  const BuildResult result = agent_->Build(request);
+  EXPECT_EQ(result.failure.reason(), "DISK_FULL") << result.Text();
+}
+
+TEST_F(PackagesTest, MemoryIsBounded) {
+  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"tree"});
+  request.mutable_limits()->set_memory_bytes(int64_t{24} << 20);
+  const BuildResult result = agent_->Build(request);
+  EXPECT_EQ(result.failure.reason(), "OOM_KILLED") << result.Text();
+}
+
+TEST_F(PackagesTest, AnAgentKilledInMidBuildLeavesNothingAndBuildsAnew) {
+  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"tree"});
+  const size_t layers = agent_->Layers().size();
+  const BuildResult killed =
+      agent_->Build(request, [](grpc::ClientContext*, const std::string& line) {
+        if (line.find("apt-get install") != std::string::npos) agent_->Kill();
+      });
+  EXPECT_TRUE(absl::IsUnavailable(killed.status)) << killed.Text();
+  EXPECT_THAT(agent_->Leftovers(), ::testing::Not(IsEmpty()));
+  EXPECT_THAT(agent_->Layers(), SizeIs(layers));
+  ASSERT_EQ(agent_->Start(), "");
+  EXPECT_THAT(agent_->Leftovers(), IsEmpty());
+  const BuildResult built = agent_->Build(request);
+  ASSERT_TRUE(built.ok()) << built.Text();
+  const std::string session = agent_->StartSession(built.built.digest());
+  EXPECT_EQ(agent_->Run(session, {"tree", "--version"}).code, 0);
+  EXPECT_TRUE(agent_->StopSession(session).ok());
+}
+
+}  // namespace
+}  // namespace paddock::testing
