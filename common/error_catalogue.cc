@@ -60,8 +60,6 @@ constexpr ErrorTraits kTraits[] = {
      false},
     {"PACKAGES_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "packages_not_supported_yet",
      false},
-    {"LIMITED_NETWORKING_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi,
-     "limited_networking_not_supported_yet", false},
     {"METHOD_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "method_not_supported_yet",
      false},
     {"OVERLOADED", Code::kResourceExhausted, 429, kRateLimit, "overloaded", true},

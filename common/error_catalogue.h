@@ -50,7 +50,6 @@ enum class ErrorReason {
   // What isn't built yet.
   kSelfHostedNotSupported,
   kPackagesNotSupportedYet,
-  kLimitedNetworkingNotSupportedYet,
   kMethodNotSupportedYet,
   // Bounds and failures of the server.
   kOverloaded,
@@ -80,7 +79,7 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 45> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 44> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
@@ -112,7 +111,6 @@ inline constexpr std::array<ErrorReason, 45> kAllErrorReasons = {
     ErrorReason::kConcurrentChange,
     ErrorReason::kSelfHostedNotSupported,
     ErrorReason::kPackagesNotSupportedYet,
-    ErrorReason::kLimitedNetworkingNotSupportedYet,
     ErrorReason::kMethodNotSupportedYet,
     ErrorReason::kOverloaded,
     ErrorReason::kTooManyExecs,

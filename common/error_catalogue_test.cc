@@ -82,8 +82,6 @@ TEST(ErrorCatalogueTest, StableNamesAndCodes) {
        "self_hosted_not_supported"},
       {R::kPackagesNotSupportedYet, "PACKAGES_NOT_SUPPORTED_YET", C::kUnimplemented, 501,
        "packages_not_supported_yet"},
-      {R::kLimitedNetworkingNotSupportedYet, "LIMITED_NETWORKING_NOT_SUPPORTED_YET",
-       C::kUnimplemented, 501, "limited_networking_not_supported_yet"},
       {R::kMethodNotSupportedYet, "METHOD_NOT_SUPPORTED_YET", C::kUnimplemented, 501,
        "method_not_supported_yet"},
       {R::kOverloaded, "OVERLOADED", C::kResourceExhausted, 429, "overloaded"},

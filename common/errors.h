@@ -75,7 +75,6 @@ absl::Status ConcurrentChange();
 
 absl::Status SelfHostedNotSupported(absl::string_view environment_id);
 absl::Status PackagesNotSupportedYet(absl::string_view environment_id);
-absl::Status LimitedNetworkingNotSupportedYet(absl::string_view environment_id);
 absl::Status MethodNotSupportedYet(absl::string_view method);
 
 // --- Bounds and failures of the server ---

@@ -121,7 +121,10 @@ absl::Status Agent::OpenSessions() {
   resources_.cgroups = cgroups_.get();
   resources_.runtimes[""] = runtimes_.standard.get();
   if (runtimes_.runsc != nullptr) resources_.runtimes["runsc"] = runtimes_.runsc.get();
+  egress_archive_ = std::make_unique<EgressArchive>(flags_.paths.EgressDir());
+  resources_.egress_archive = egress_archive_.get();
   resources_.base_image = base_image_;
+  resources_.registry_hosts = flags_.registry_hosts;
   metrics_ = std::make_unique<SessionMetrics>(registry_);
   gauges_ = std::make_unique<NodeGauges>(*registry_);
   PADDOCK_ASSIGN_OR_RETURN(tombstones_,
@@ -152,6 +155,9 @@ absl::Status Agent::OpenSessions() {
                                             {"loose_volumes", found.loose_volumes}});
   pool_->Start();
   PADDOCK_RETURN_IF_ERROR(OpenBuilds());
+  egress_log_ =
+      std::make_unique<EgressLog>(manager_.get(), gateway_->client(), egress_archive_.get());
+  egress_feed_ = std::make_unique<EgressFeed>(egress_log_.get());
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
   housekeeper_->AddChore([this] { collector_->Run(); });
@@ -162,7 +168,9 @@ absl::Status Agent::OpenSessions() {
 
 absl::Status Agent::OpenBuilds() {
   BuildResources build;
-  build.node = &resources_;
+  build_resources_ = resources_;
+  build_resources_.egress_archive = nullptr;
+  build.node = &build_resources_;
   build.loop = loop_.get();
   build.init_factory = [this](const std::string& sandbox_id) {
     return MakeInitClient(flags_.paths.InitSocket(sandbox_id));
@@ -184,6 +192,7 @@ absl::Status Agent::OpenBuilds() {
 absl::Status Agent::Serve() {
   rpc_metrics_ = std::make_unique<RpcMetrics>(registry_.get());
   service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), builder_.get(),
+                                                egress_feed_.get(), egress_archive_.get(),
                                                 rpc_metrics_.get());
   GrpcServerOptions server;
   server.listen = flags_.listen;

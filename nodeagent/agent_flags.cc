@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
+#include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/net/network_plan.h"
 #include "nodeagent/system/machine.h"
 #include "nodeagent/system/resolve.h"
@@ -52,6 +53,11 @@ ABSL_FLAG(
     std::vector<std::string>, blocked, {},
     "Addresses or networks that no sandbox may reach, beside the built-in ranges; for example "
     "the database.");
+ABSL_FLAG(std::vector<std::string>, registry_hosts, {},
+          "Package registries that allow_package_managers permits; default: those that the image's "
+          "layers name.");
+ABSL_FLAG(std::string, resolv_conf, "/etc/resolv.conf",
+          "Names the resolvers that sandboxes' names are asked of.");
 ABSL_FLAG(std::string, blocklist, "", "The operator's blocklist file, re-read when it changes.");
 
 namespace paddock::nodeagent {
@@ -113,6 +119,7 @@ GatewayOptions AgentFlags::Gateway() const {
   options.subnet = subnet;
   options.blocked = blocked;
   options.operator_file = operator_file;
+  options.resolv_conf = resolv_conf;
   return options;
 }
 
@@ -167,6 +174,14 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   flags.blocked = absl::GetFlag(FLAGS_blocked);
   AddControlPlane(flags.control_plane, &flags.blocked);
   flags.operator_file = absl::GetFlag(FLAGS_blocklist);
+  flags.resolv_conf = absl::GetFlag(FLAGS_resolv_conf);
+  absl::StatusOr<std::vector<std::string>> registries =
+      CheckRegistryHosts(absl::GetFlag(FLAGS_registry_hosts));
+  if (!registries.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--registry_hosts: ", registries.status().message()));
+  }
+  if (!registries->empty()) flags.registry_hosts = *std::move(registries);
   return flags;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct AgentFlags {
   int64_t layers_bytes = 0;
   std::vector<std::string> blocked;
   std::string operator_file;
+  std::string resolv_conf;
+  std::optional<std::vector<std::string>> registry_hosts;
 
   GatewayOptions Gateway() const;
 };

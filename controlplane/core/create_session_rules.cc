@@ -78,10 +78,6 @@ void CheckWait(const std::optional<absl::Duration>& wait, const Settings& settin
   violations->Add("wait", absl::StrCat("must be 0 to ", absl::FormatDuration(settings.max_wait)));
 }
 
-bool IsLimited(const CloudConfig& cloud) {
-  return std::holds_alternative<LimitedNetwork>(cloud.networking);
-}
-
 }  // namespace
 
 Compute EffectiveCompute(const Compute& given, const Settings& settings) {
@@ -148,9 +144,6 @@ absl::Status AdmitSession(const Environment& environment, const Settings& settin
   }
   if (!cloud->packages.empty() && !settings.packages_supported) {
     return errors::PackagesNotSupportedYet(id);
-  }
-  if (IsLimited(*cloud) && !settings.limited_networking_supported) {
-    return errors::LimitedNetworkingNotSupportedYet(id);
   }
   return absl::OkStatus();
 }

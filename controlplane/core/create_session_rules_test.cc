@@ -169,8 +169,6 @@ TEST(AdmitSessionTest, ABareCloudEnvironmentIsFine) {
 TEST(AdmitSessionTest, EachObstacleHasItsReason) {
   CloudConfig packages;
   packages.packages.pip = {"pandas"};
-  CloudConfig limited;
-  limited.networking = LimitedNetwork{};
   struct Case {
     std::function<void(Environment*)> spoil;
     ErrorReason reason;
@@ -183,8 +181,6 @@ TEST(AdmitSessionTest, EachObstacleHasItsReason) {
       {[](Environment* e) { e->image.state = ImageState::kFailed; },
        ErrorReason::kImageBuildFailed},
       {[&](Environment* e) { e->config = packages; }, ErrorReason::kPackagesNotSupportedYet},
-      {[&](Environment* e) { e->config = limited; },
-       ErrorReason::kLimitedNetworkingNotSupportedYet},
   };
   for (const Case& test : cases) {
     Environment environment = Ready();
@@ -201,9 +197,6 @@ TEST(AdmitSessionTest, WhatTheSettingsSupportIsAdmitted) {
   environment.config = cloud;
   Settings settings;
   settings.packages_supported = true;
-  EXPECT_EQ(ReasonOf(AdmitSession(environment, settings)),
-            ErrorReason::kLimitedNetworkingNotSupportedYet);
-  settings.limited_networking_supported = true;
   EXPECT_TRUE(AdmitSession(environment, settings).ok());
 }
 

@@ -33,7 +33,6 @@ struct Settings {
 
   // What sessions may ask of their environment; the rest is refused by name (UNIMPLEMENTED).
   bool packages_supported = false;
-  bool limited_networking_supported = false;
   // Nodes can fetch an image that they lack; otherwise sessions stay on the nodes that have it.
   bool images_can_be_pulled = false;
 

@@ -67,18 +67,6 @@ v1::DirectoryEntry::Type EntryType(file_protocol::EntryType type) {
   return v1::DirectoryEntry::TYPE_OTHER;
 }
 
-NetworkMode NetworkFromProto(const pb::NetworkPolicy& proto) {
-  switch (proto.type_case()) {
-    case pb::NetworkPolicy::kUnrestricted:
-      return NetworkMode::kUnrestricted;
-    case pb::NetworkPolicy::kLimited:
-      return NetworkMode::kLimited;
-    case pb::NetworkPolicy::TYPE_NOT_SET:
-      break;
-  }
-  return NetworkMode::kUnspecified;
-}
-
 absl::StatusOr<SandboxLimits> LimitsFromProto(const v1::ComputeLimits& proto,
                                               absl::string_view field) {
   if (proto.cpu_millis() < 0 || proto.memory_bytes() < 0 || proto.disk_bytes() < 0 ||
@@ -94,9 +82,39 @@ absl::StatusOr<SandboxLimits> LimitsFromProto(const v1::ComputeLimits& proto,
   return limits;
 }
 
+constexpr uint32_t kMaxPort = 65535;
+
+NetworkPolicy LimitedFromProto(const pb::NetworkPolicy::Limited& proto) {
+  NetworkPolicy policy;
+  policy.hosts.assign(proto.hosts().begin(), proto.hosts().end());
+  for (const pb::NetworkPolicy::HostPort& target : proto.host_ports()) {
+    // Half a policy isn't the one that was asked for.
+    if (target.host().empty() || target.port() < 1 || target.port() > kMaxPort) return {};
+    policy.host_ports.push_back({target.host(), static_cast<int>(target.port())});
+  }
+  policy.kind = NetworkPolicy::Kind::kLimited;
+  return policy;
+}
+
 bool HasNul(const std::string& text) { return text.find('\0') != std::string::npos; }
 
 }  // namespace
+
+SessionNetwork NetworkFromProto(const pb::NetworkPolicy& proto) {
+  SessionNetwork network;
+  switch (proto.type_case()) {
+    case pb::NetworkPolicy::kUnrestricted:
+      network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
+      break;
+    case pb::NetworkPolicy::kLimited:
+      network.policy = LimitedFromProto(proto.limited());
+      network.allow_package_managers = proto.limited().allow_package_managers();
+      break;
+    case pb::NetworkPolicy::TYPE_NOT_SET:
+      break;
+  }
+  return network;
+}
 
 absl::StatusOr<SessionSpec> SpecFromProto(const pb::SessionSpec& proto) {
   SessionSpec spec;
@@ -197,6 +215,8 @@ absl::StatusOr<BuildSpec> BuildSpecFromProto(const pb::BuildLayerRequest& proto)
     if (HasNul(package)) return errors::InvalidField("specs", "must not hold NUL");
   }
   spec.network = NetworkFromProto(proto.network());
+  // Whatever the environment's sessions may do later: a build without its registries is none.
+  spec.network.allow_package_managers = true;
   PADDOCK_ASSIGN_OR_RETURN(spec.limits, LimitsFromProto(proto.limits(), "limits"));
   if (proto.has_timeout()) spec.timeout = DurationFromProto(proto.timeout());
   return spec;

@@ -17,6 +17,8 @@ namespace paddock::nodeagent {
 // Limits that are 0 get the defaults of the public API (2,000 millicores, 2 GiB, 10 GiB, 1,024).
 // INVALID_ARGUMENT for negative ones.
 absl::StatusOr<SessionSpec> SpecFromProto(const internal::v1::SessionSpec& proto);
+// A policy that can't be read is kNone. Also for builds.
+SessionNetwork NetworkFromProto(const internal::v1::NetworkPolicy& proto);
 void StatusToProto(const SessionStatus& status, internal::v1::SessionStatus* proto);
 
 // INVALID_ARGUMENT without a command or with a NUL in a string.

@@ -5,11 +5,13 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/errors.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "nodeagent/build/output_collector.h"
+#include "nodeagent/session/egress_log.h"
 #include "nodeagent/session/exec_process.h"
 #include "nodeagent/system/file.h"
 #include "nodeagent/system/unique_fd.h"
@@ -23,6 +25,18 @@ constexpr absl::Duration kExecTimeout = absl::Seconds(10);
 constexpr int kCloseAttempts = 3;
 // Of the volume's bound, what a build that needed more leaves at most.
 constexpr double kFullShare = 0.97;
+
+bool IsAmong(absl::string_view name, const std::vector<std::string>& hosts) {
+  for (absl::string_view host : hosts) {
+    if (name == host) return true;
+    // "*.example.com" means any depth below, and not the apex.
+    if (absl::ConsumePrefix(&host, "*") && absl::EndsWith(name, host) &&
+        name.size() > host.size()) {
+      return true;
+    }
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -99,6 +113,23 @@ absl::StatusOr<ExecExit> BuildSandbox::Run(const ExecSpec& spec, absl::Duration 
 
 absl::StatusOr<CgroupUsage> BuildSandbox::Usage() const {
   return resources_->node->cgroups->Usage(id_);
+}
+
+absl::StatusOr<BuildSandbox::Egress> BuildSandbox::ReadEgress() const {
+  Egress egress;
+  const SessionRecord& record = context_.record;
+  if (record.spec.network.policy.kind != NetworkPolicy::Kind::kLimited) return egress;
+  PADDOCK_ASSIGN_OR_RETURN(const std::vector<EgressEvent> events,
+                           ReadAllEgress(resources_->node->gateway, id_));
+  for (const EgressEvent& event : events) {
+    const std::string& name = event.name.empty() ? event.address : event.name;
+    if (!event.allowed) {
+      egress.denied.insert(name);
+    } else if (!event.name.empty() && !IsAmong(event.name, record.registry_hosts)) {
+      egress.other_hosts.insert(event.name);
+    }
+  }
+  return egress;
 }
 
 bool BuildSandbox::DiskIsFull() const {

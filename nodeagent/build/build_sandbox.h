@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@
 
 namespace paddock::nodeagent {
 
-// What builds share of the node. Not owned.
+// What builds share of the node. Not owned. Their egress events aren't archived, so
+// `node`->egress_archive is null.
 struct BuildResources {
   const NodeResources* node = nullptr;
   PollLoop* loop = nullptr;
@@ -46,6 +48,13 @@ class BuildSandbox {
   absl::StatusOr<ExecExit> Run(const ExecSpec& spec, absl::Duration deadline, BuildControl* control,
                                const OutputHandler& on_output);
   absl::StatusOr<CgroupUsage> Usage() const;
+  // Names that limited networking refused it, and names of hosts it reached that are no registries
+  // of its image; both empty where the network is unrestricted.
+  struct Egress {
+    std::set<std::string> denied;
+    std::set<std::string> other_hosts;
+  };
+  absl::StatusOr<Egress> ReadEgress() const;
   // Whether the volume is full, by what is on disk.
   bool DiskIsFull() const;
   // Ends it; the volume stays, and nothing can write to it any more.

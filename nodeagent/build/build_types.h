@@ -19,6 +19,7 @@ inline constexpr absl::string_view kBuildTimedOut = "TIMED_OUT";
 inline constexpr absl::string_view kBuildDiskFull = "DISK_FULL";
 inline constexpr absl::string_view kBuildOomKilled = "OOM_KILLED";
 inline constexpr absl::string_view kBuildPidsExhausted = "PIDS_EXHAUSTED";
+inline constexpr absl::string_view kBuildEgressDenied = "EGRESS_DENIED";
 inline constexpr absl::string_view kBuildParentMissing = "PARENT_MISSING";
 
 // One layer to be built.
@@ -30,7 +31,7 @@ struct BuildSpec {
   std::string manager;
   bool toolchain = false;
   std::vector<std::string> specs;
-  NetworkMode network = NetworkMode::kUnspecified;
+  SessionNetwork network;
   SandboxLimits limits;
   absl::Duration timeout;
 

@@ -94,6 +94,7 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::RunIn(BuildSandbox* sandbox,
 
 absl::StatusOr<LayerBuild::Outcome> LayerBuild::Commit(BuildSandbox* sandbox,
                                                        const PackagePlan& plan) {
+  PADDOCK_ASSIGN_OR_RETURN(const BuildSandbox::Egress egress, sandbox->ReadEgress());
   PADDOCK_RETURN_IF_ERROR(sandbox->CloseKeepingVolume());
   // Nothing when it has become the layer.
   const auto remove = absl::MakeCleanup([this] {
@@ -108,6 +109,7 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::Commit(BuildSandbox* sandbox,
   draft.layer.parent = spec_.image();
   draft.layer.manager = spec_.manager;
   draft.layer.cache_key = spec_.cache_key;
+  draft.layer.other_hosts.assign(egress.other_hosts.begin(), egress.other_hosts.end());
   draft.layer.build_duration = resources_->clock->Monotonic() - begun_;
   draft.specs = spec_.specs;
   draft.cancelled = [this] { return control_->cancelled() || Left() <= absl::ZeroDuration(); };
@@ -186,6 +188,12 @@ BuildFailure LayerBuild::Explain(BuildSandbox* sandbox, const PackageCommand& co
   failure.package = !command.package.empty()
                         ? command.package
                         : FailedPackage(spec_.manager, spec_.specs, failure.log_tail);
+  const auto egress = sandbox->ReadEgress();
+  if (failure.reason == kBuildInstallFailed && egress.ok() && !egress->denied.empty()) {
+    failure.reason = std::string(kBuildEgressDenied);
+    failure.message = absl::StrCat("the environment's network policy refused the build ",
+                                   absl::StrJoin(egress->denied, ", "));
+  }
   if (failure.reason == kBuildInstallFailed) {
     const std::string message = InterpreterMessage(sandbox, failure.package);
     if (!message.empty()) failure.message = message;

@@ -26,6 +26,9 @@ absl::Status Validate(const BuildSpec& spec) {
   if (!IsDigest(spec.image())) {
     return errors::InvalidField("base_image", "must be a digest");
   }
+  if (spec.network.policy.kind == NetworkPolicy::Kind::kNone) {
+    return errors::InvalidField("network", "can't be read by this node");
+  }
   const SandboxLimits& limits = spec.limits;
   if (limits.cpu_millis <= 0 || limits.memory_bytes <= 0 || limits.disk_bytes <= 0 ||
       limits.pids <= 0) {

@@ -29,6 +29,14 @@ constexpr absl::Duration kPatience = absl::Seconds(20);
 
 std::string DigestOf(char c) { return absl::StrCat("sha256:", std::string(64, c)); }
 
+Layer BaseLayer() {
+  Layer layer;
+  layer.digest = DigestOf('0');
+  layer.root_dir = "/base";
+  layer.environment = {"SSL_CERT_FILE=/ca"};
+  return layer;
+}
+
 // What a command of a pretended sandbox does.
 struct Script {
   std::string output;
@@ -147,8 +155,7 @@ class SmallLayerStore : public LayerStore {
 
  private:
   mutable absl::Mutex mutex_;
-  std::map<std::string, Layer> layers_ ABSL_GUARDED_BY(mutex_) = {
-      {DigestOf('0'), Layer{DigestOf('0'), "/base", {"SSL_CERT_FILE=/ca"}}}};
+  std::map<std::string, Layer> layers_ ABSL_GUARDED_BY(mutex_) = {{DigestOf('0'), BaseLayer()}};
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status commit_error_ ABSL_GUARDED_BY(mutex_);
 };
@@ -216,7 +223,7 @@ class LayerBuilderTest : public ::testing::Test {
     spec.base_image = DigestOf('0');
     spec.manager = manager;
     spec.specs = {"thing==1", "other"};
-    spec.network = NetworkMode::kUnrestricted;
+    spec.network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
     spec.limits = SandboxLimits{1000, 1 << 30, 100, 1 << 30};
     spec.timeout = absl::Seconds(60);
     return spec;

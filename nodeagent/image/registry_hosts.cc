@@ -29,7 +29,6 @@ bool IsRegistryHost(absl::string_view host) {
   if (host.size() > kMaxHost) return false;
   absl::ConsumePrefix(&host, "*.");
   const std::vector<absl::string_view> labels = absl::StrSplit(host, '.');
-  if (labels.size() < 2) return false;
   for (absl::string_view label : labels) {
     if (!IsLabel(label)) return false;
   }
@@ -53,8 +52,7 @@ std::vector<std::string> ParseRegistries(absl::string_view text) {
   return {hosts.begin(), hosts.end()};
 }
 
-absl::StatusOr<std::vector<std::string>> CheckRegistryHosts(
-    const std::vector<std::string>& hosts) {
+absl::StatusOr<std::vector<std::string>> CheckRegistryHosts(const std::vector<std::string>& hosts) {
   std::set<std::string> result;
   for (const std::string& item : hosts) {
     const std::string host = absl::AsciiStrToLower(absl::StripAsciiWhitespace(item));

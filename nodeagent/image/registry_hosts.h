@@ -13,7 +13,7 @@ namespace paddock::nodeagent {
 inline constexpr absl::string_view kRegistriesFile = "usr/share/paddock/registries.json";
 
 // Whether `host` can stand in a network policy: a lower-case name of 1-63 letters, digits and
-// hyphens a label, at least two labels, `*.` allowed in front; no address, no port. Pure.
+// hyphens a label, `*.` allowed in front; no address, no port. Pure.
 bool IsRegistryHost(absl::string_view host);
 
 // The hosts of such a file, of all managers, sorted and without doubles. What isn't a host is left

@@ -18,9 +18,10 @@ TEST(RegistryHostsTest, UnitesTheManagersHosts) {
 
 TEST(RegistryHostsTest, WhatIsNoHostIsLeftOut) {
   EXPECT_THAT(ParseRegistries(R"({"a": ["10.0.0.1", "::1", "host:443", "https://x.example", "*",
-                                        "single", "-a.example", "a..example", 7, "*.cdn.example",
-                                        "a.example/b", "a b.example", ""], "b": "c.example"})"),
-              ElementsAre("*.cdn.example"));
+                                        "-a.example", "a..example", 7, "*.cdn.example",
+                                        "a.example/b", "a b.example", ""], "b": "c.example",
+                                  "go": ["mirror"]})"),
+              ElementsAre("*.cdn.example", "mirror"));
 }
 
 TEST(RegistryHostsTest, ATextThatIsNoSuchFileHasNone) {

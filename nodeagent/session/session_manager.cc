@@ -236,6 +236,20 @@ std::set<std::string> SessionManager::ImagesInUse() const {
   return images;
 }
 
+std::optional<SessionPhase> SessionManager::PhaseOf(const std::string& session_id,
+                                                    int64_t generation) const {
+  absl::MutexLock lock(&mutex_);
+  const Entry* entry = Find(session_id);
+  if (entry == nullptr) return std::nullopt;
+  if (entry->wanted.has_value() && entry->wanted->generation == generation) {
+    return SessionPhase::kStarting;
+  }
+  if (!entry->record.has_value() || entry->record->spec.generation != generation) {
+    return std::nullopt;
+  }
+  return IsSuperseded(ViewOf(*entry)) ? SessionPhase::kStopping : entry->record->status.phase;
+}
+
 std::vector<SessionRecord> SessionManager::ListRunning() const {
   std::vector<SessionRecord> running;
   absl::MutexLock lock(&mutex_);

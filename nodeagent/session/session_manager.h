@@ -94,6 +94,8 @@ class SessionManager {
   std::vector<SessionRecord> ListRunning() const;
   // Digests of the images that sessions of any phase name; none for the node's base image.
   std::set<std::string> ImagesInUse() const;
+  // Of a session of this generation that is here or wanted here; nullopt otherwise.
+  std::optional<SessionPhase> PhaseOf(const std::string& session_id, int64_t generation) const;
 
   // What happened inside a running sandbox that goes on, such as OOM_KILLED.
   void NoteIncident(const std::string& session_id, int64_t generation, absl::string_view reason,

@@ -32,7 +32,9 @@ class LayerStoreContract : public Fixture {
     EXPECT_TRUE(MakeDirectories(tree + "/etc").ok());
     EXPECT_TRUE(WriteFile(tree + "/etc/environment", "PATH=/bin\nLANG=C\n", 0644).ok());
     const std::string archive = this->directory() + "/base.tar";
-    EXPECT_TRUE(RunChecked({{"tar", "-C", tree, "-cf", archive, "."}}).ok());
+    SpawnSpec pack;
+    pack.argv = {"tar", "-C", tree, "-cf", archive, "."};
+    EXPECT_TRUE(RunChecked(pack).ok());
     const absl::StatusOr<std::string> digest = this->layers().Import(archive);
     EXPECT_TRUE(digest.ok()) << digest.status();
     return digest.value_or("");

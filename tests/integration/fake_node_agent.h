@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -36,6 +37,10 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   int running() const;
   int hanging() const { return hanging_; }
   int64_t flooded() const { return flooded_; }
+  // What the newest PutSession of the session said.
+  internal::v1::SessionSpec SpecOf(const std::string& session_id) const;
+  // The session was denied that name.
+  void Deny(const std::string& session_id, const std::string& name);
   // Whole files, by path.
   std::map<std::string, std::string> files() const;
 
@@ -58,6 +63,13 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
                              const internal::v1::NodeListDirectoryRequest* request,
                              v1::ListDirectoryResponse* response) override;
 
+  grpc::Status ListEgressEvents(grpc::ServerContext* context,
+                                const internal::v1::NodeListEgressEventsRequest* request,
+                                internal::v1::NodeListEgressEventsResponse* response) override;
+  grpc::Status WatchEgress(grpc::ServerContext* context,
+                           const internal::v1::NodeListEgressEventsRequest* request,
+                           grpc::ServerWriter<internal::v1::NodeEgressEvent>* writer) override;
+
  private:
   std::unique_ptr<internal::v1::NodeRegistry::Stub> Registry(int port) const;
   // FAILED_PRECONDITION for another generation than the one that runs.
@@ -75,6 +87,8 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, int64_t> sessions_ ABSL_GUARDED_BY(mutex_);  // Generations.
   std::map<std::string, std::string> files_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, internal::v1::SessionSpec> specs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<internal::v1::NodeEgressEvent>> egress_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace paddock::testing
