@@ -204,7 +204,9 @@ absl::StatusOr<PackagePlan> PlanPackages(const PackageRequest& request) {
 
 std::vector<std::string> FitsInterpreterCommand(absl::string_view manager,
                                                 const std::string& package) {
+  // A path or an address is what it is; asking would run its build again.
   if (manager != "pip" || package.empty()) return {};
+  if (package.find_first_of("/:") != std::string::npos) return {};
   return {"python3",
           "-m",
           "pip",

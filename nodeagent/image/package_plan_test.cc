@@ -124,6 +124,7 @@ TEST(PackagePlanTest, OnlyPipIsAskedWhetherAPackageFitsTheInterpreter) {
   EXPECT_EQ(FitsInterpreterCommand("pip", "pandas==2.2.0").back(), "pandas==2.2.0");
   EXPECT_THAT(FitsInterpreterCommand("apt", "jq"), IsEmpty());
   EXPECT_THAT(FitsInterpreterCommand("pip", ""), IsEmpty());
+  EXPECT_THAT(FitsInterpreterCommand("pip", "/opt/project"), IsEmpty());
 }
 
 }  // namespace

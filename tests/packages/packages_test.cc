@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "tests/packages/test_agent.h"
 
@@ -16,10 +18,40 @@ using ::testing::SizeIs;
 
 constexpr char kNobody[] = "65534:65534";
 
+// Projects of which pip runs the build, and so whatever they say; they need nothing from a
+// registry.
+constexpr char kProject[] =
+    "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
+    "[project]\nname = \"hostile\"\nversion = \"1\"\n";
+
+std::map<std::string, std::string> HostileProjects() {
+  const std::map<std::string, std::string> scripts = {
+      {"loop", "while True:\n        pass"},
+      {"fill", "f = open('/var/tmp/fill', 'wb')\n    while True:\n        f.write(b'x' * 1048576)"},
+      {"hog", "a = []\n    while True:\n        a.append(bytearray(1 << 24))"},
+      {"fork", "import os, time\n    while True:\n        if os.fork() == 0: time.sleep(600)"},
+      {"reach",
+       "import urllib.request\n    urllib.request.urlopen('http://refused.example/', "
+       "timeout=20)"},
+      {"leave",
+       "import subprocess\n    subprocess.Popen(['sleep', '600'], "
+       "start_new_session=True)\n    raise SystemExit('left something')"},
+  };
+  std::map<std::string, std::string> files;
+  for (const auto& [name, script] : scripts) {
+    files[absl::StrCat("/opt/", name, "/pyproject.toml")] = kProject;
+    files[absl::StrCat("/opt/", name, "/backend.py")] =
+        absl::StrCat("def build_wheel(directory, settings=None, metadata=None):\n",
+                     "    print('at it', flush=True)\n    ", script, "\n");
+  }
+  return files;
+}
+
 class PackagesTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     agent_ = new TestAgent();
+    hostile_image_ = agent_->AddBaseImage(HostileProjects());
     const std::string problem = agent_->Start();
     ASSERT_EQ(problem, "");
   }
@@ -29,10 +61,18 @@ class PackagesTest : public ::testing::Test {
   }
   void TearDown() override { EXPECT_THAT(agent_->Leftovers(), IsEmpty()); }
 
+  static internal::v1::BuildLayerRequest Hostile(const std::string& project) {
+    internal::v1::BuildLayerRequest request =
+        agent_->Request("pip", {absl::StrCat("/opt/", project)});
+    request.set_base_image(hostile_image_);
+    return request;
+  }
   static TestAgent* agent_;
+  static std::string hostile_image_;
 };
 
 TestAgent* PackagesTest::agent_ = nullptr;
+std::string PackagesTest::hostile_image_;
 
 TEST_F(PackagesTest, AnAptLayerServesEveryUserOfASession) {
   const BuildResult built = agent_->Install("apt", {"jq=1.7*"});
@@ -103,54 +143,83 @@ TEST_F(PackagesTest, AParentThatTheNodeLacksIsSaid) {
 
 TEST_F(PackagesTest, CancellingTheCallEndsTheBuild) {
   const size_t layers = agent_->Layers().size();
+  const internal::v1::BuildLayerRequest request = Hostile("loop");
   const BuildResult result =
-      agent_->Build(agent_->Request("apt", {"tree"}),
-                    [](grpc::ClientContext* context, const std::string&) { context->TryCancel(); });
+      agent_->Build(request, [](grpc::ClientContext* context, const std::string& line) {
+        if (line.find("pip install") != std::string::npos) context->TryCancel();
+      });
   EXPECT_TRUE(absl::IsCancelled(result.status)) << result.Text();
-  // The next one of that key waits until the first is gone, so this asks without waiting.
-  const BuildResult next = agent_->Install("pip", {"six==1.15.0"});
-  EXPECT_TRUE(next.ok()) << next.Text();
+  // One for the same key has its turn when nothing of the first is left.
+  internal::v1::BuildLayerRequest next = agent_->Request("pip", {"six==1.15.0"});
+  next.set_cache_key(request.cache_key());
+  const BuildResult built = agent_->Build(next);
+  EXPECT_TRUE(built.ok()) << built.Text();
   EXPECT_THAT(agent_->Layers(), SizeIs(layers + 1));
 }
 
-TEST_F(PackagesTest, TimeIsBounded) {
-  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"build-essential"});
-  request.mutable_timeout()->set_seconds(2);
+TEST_F(PackagesTest, AnInstallScriptThatLoopsIsEndedInTime) {
+  internal::v1::BuildLayerRequest request = Hostile("loop");
+  request.mutable_timeout()->set_seconds(6);
   const BuildResult result = agent_->Build(request);
   EXPECT_EQ(result.failure.reason(), "TIMED_OUT") << result.Text();
+  EXPECT_EQ(result.failure.package(), "/opt/loop");
   EXPECT_LT(result.took, absl::Seconds(30));
 }
 
-TEST_F(PackagesTest, DiskIsBounded) {
-  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"build-essential"});
-  request.mutable_limits()->set_disk_bytes(int64_t{48} << 20);
+TEST_F(PackagesTest, AnInstallScriptThatFillsTheDiskHurtsNobodyElse) {
+  const std::string session = agent_->StartSession("");
+  internal::v1::BuildLayerRequest request = Hostile("fill");
+  request.mutable_limits()->set_disk_bytes(int64_t{256} << 20);
   const BuildResult result = agent_->Build(request);
   EXPECT_EQ(result.failure.reason(), "DISK_FULL") << result.Text();
+  EXPECT_EQ(agent_->Run(session, {"sh", "-c", "echo kept > /workspace/f && cat /workspace/f"}).text,
+            "kept\n");
+  EXPECT_TRUE(agent_->StopSession(session).ok());
 }
 
-TEST_F(PackagesTest, MemoryIsBounded) {
-  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"tree"});
-  request.mutable_limits()->set_memory_bytes(int64_t{24} << 20);
-  const BuildResult result = agent_->Build(request);
-  EXPECT_EQ(result.failure.reason(), "OOM_KILLED") << result.Text();
+TEST_F(PackagesTest, AnInstallScriptThatTakesAllMemoryOrProcessesIsNamedForIt) {
+  internal::v1::BuildLayerRequest request = Hostile("hog");
+  request.mutable_limits()->set_memory_bytes(int64_t{256} << 20);
+  const BuildResult memory = agent_->Build(request);
+  EXPECT_EQ(memory.failure.reason(), "OOM_KILLED") << memory.Text();
+  request = Hostile("fork");
+  request.mutable_limits()->set_pids(100);
+  const BuildResult processes = agent_->Build(request);
+  EXPECT_EQ(processes.failure.reason(), "PIDS_EXHAUSTED") << processes.Text();
+}
+
+TEST_F(PackagesTest, AnInstallScriptLeavesNoProcessBehind) {
+  const BuildResult result = agent_->Build(Hostile("leave"));
+  EXPECT_EQ(result.failure.reason(), "INSTALL_FAILED") << result.Text();
+  EXPECT_THAT(result.failure.log_tail(), HasSubstr("left something"));
+}
+
+TEST_F(PackagesTest, ALimitedBuildReachesTheRegistriesAndNothingElse) {
+  internal::v1::BuildLayerRequest request = Hostile("reach");
+  request.mutable_network()->mutable_limited();
+  const BuildResult refused = agent_->Build(request);
+  EXPECT_EQ(refused.failure.reason(), "EGRESS_DENIED") << refused.Text();
+  EXPECT_THAT(refused.failure.message(), HasSubstr("refused.example"));
 }
 
 TEST_F(PackagesTest, AnAgentKilledInMidBuildLeavesNothingAndBuildsAnew) {
-  internal::v1::BuildLayerRequest request = agent_->Request("apt", {"tree"});
   const size_t layers = agent_->Layers().size();
+  internal::v1::BuildLayerRequest request = Hostile("loop");
   const BuildResult killed =
       agent_->Build(request, [](grpc::ClientContext*, const std::string& line) {
-        if (line.find("apt-get install") != std::string::npos) agent_->Kill();
+        if (line.find("pip install") != std::string::npos) agent_->Kill();
       });
   EXPECT_TRUE(absl::IsUnavailable(killed.status)) << killed.Text();
   EXPECT_THAT(agent_->Leftovers(), ::testing::Not(IsEmpty()));
   EXPECT_THAT(agent_->Layers(), SizeIs(layers));
   ASSERT_EQ(agent_->Start(), "");
   EXPECT_THAT(agent_->Leftovers(), IsEmpty());
-  const BuildResult built = agent_->Build(request);
+  internal::v1::BuildLayerRequest again = agent_->Request("pip", {"six==1.14.0"});
+  again.set_cache_key(request.cache_key());
+  const BuildResult built = agent_->Build(again);
   ASSERT_TRUE(built.ok()) << built.Text();
   const std::string session = agent_->StartSession(built.built.digest());
-  EXPECT_EQ(agent_->Run(session, {"tree", "--version"}).code, 0);
+  EXPECT_EQ(agent_->Run(session, {"python3", "-c", "import six"}).code, 0);
   EXPECT_TRUE(agent_->StopSession(session).ok());
 }
 

@@ -104,6 +104,38 @@ std::vector<std::string> TestAgent::Arguments(const std::string& command) const 
           absl::StrCat("--init=", PADDOCK_INIT_BINARY)};
 }
 
+absl::StatusOr<std::string> TestAgent::Import(const std::string& archive) const {
+  nodeagent::SpawnSpec spec;
+  spec.argv = Arguments("import-base");
+  spec.argv.push_back(archive);
+  nodeagent::SubprocessOptions options;
+  options.timeout = absl::Minutes(5);
+  absl::StatusOr<std::string> digest = nodeagent::RunChecked(spec, options);
+  if (digest.ok()) absl::StripAsciiWhitespace(&*digest);
+  return digest;
+}
+
+std::string TestAgent::AddBaseImage(const std::map<std::string, std::string>& files) {
+  const std::string tree = directory_ + "/tree";
+  const std::string archive = directory_ + "/extended.tar";
+  for (const auto& [path, content] : files) {
+    const std::string file = tree + path;
+    EXPECT_TRUE(nodeagent::MakeDirectories(file.substr(0, file.rfind('/'))).ok());
+    EXPECT_TRUE(nodeagent::WriteFile(file, content, 0644).ok());
+  }
+  nodeagent::SpawnSpec copy;
+  copy.argv = {"cp", getenv("PADDOCK_TEST_IMAGE"), archive};
+  nodeagent::SpawnSpec append;
+  append.argv = {"tar", "--append", "--file", archive, "--directory", tree, "./opt"};
+  for (const nodeagent::SpawnSpec& spec : {copy, append}) {
+    const auto done = nodeagent::RunChecked(spec, {.timeout = absl::Minutes(1)});
+    EXPECT_TRUE(done.ok()) << done.status();
+  }
+  const absl::StatusOr<std::string> digest = Import(archive);
+  EXPECT_TRUE(digest.ok()) << digest.status();
+  return digest.value_or("");
+}
+
 std::string TestAgent::Start() {
   if (getenv("PADDOCK_TEST_IMAGE") == nullptr) return "PADDOCK_TEST_IMAGE names no base image";
   port_ = FreePort();
@@ -113,15 +145,9 @@ std::string TestAgent::Start() {
   node_id_ = std::string(absl::StripAsciiWhitespace(*id));
   const TlsFiles files = certificates_.Issue("node", {NodeRole(node_id_)});
   const TlsFiles own = certificates_.Issue("control-plane", {kControlPlaneRole});
-  const auto imported = nodeagent::RunChecked({[&] {
-                                                std::vector<std::string> arguments =
-                                                    Arguments("import-base");
-                                                arguments.push_back(getenv("PADDOCK_TEST_IMAGE"));
-                                                return arguments;
-                                              }()},
-                                              {.timeout = absl::Minutes(5)});
+  const absl::StatusOr<std::string> imported = Import(getenv("PADDOCK_TEST_IMAGE"));
   if (!imported.ok()) return imported.status().ToString();
-  base_image_ = std::string(absl::StripAsciiWhitespace(*imported));
+  base_image_ = *imported;
   const nodeagent::UniqueFd log(
       open((directory_ + "/agent.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   nodeagent::SpawnSpec spec;

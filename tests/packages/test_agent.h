@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,9 @@ class TestAgent {
   void Kill();
 
   const std::string& base_image() const { return base_image_; }
+  // Makes the node have the base image with `files` (path: content) added; its digest, empty after
+  // a failed test. Before Start.
+  std::string AddBaseImage(const std::map<std::string, std::string>& files);
   const std::string& volumes() const { return volumes_; }
   // With defaults: the base image, unrestricted, a key of its own, ten minutes.
   internal::v1::BuildLayerRequest Request(const std::string& manager,
@@ -70,6 +74,7 @@ class TestAgent {
 
  private:
   std::vector<std::string> Arguments(const std::string& command) const;
+  absl::StatusOr<std::string> Import(const std::string& archive) const;
 
   TestCertificates certificates_;
   std::string directory_;
