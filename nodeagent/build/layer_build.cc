@@ -5,6 +5,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -12,6 +13,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "nodeagent/image/package_failure.h"
+#include "nodeagent/image/registry_hosts.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -19,6 +21,9 @@ namespace {
 // For finding out more about a failure.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(60);
 constexpr int kNotFoundExit = 127;
+constexpr size_t kMaxAnswer = 64 * 1024;
+// Of base images that deploy/base-image made.
+constexpr char kRegistriesProgram[] = "/usr/share/paddock/registries";
 
 // The bundle that the image's own programs are pointed to.
 std::string CaFile(const std::vector<std::string>& environment) {
@@ -63,6 +68,9 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::Run() {
   session.image_digest = spec_.image();
   session.limits = spec_.limits;
   session.network = spec_.network;
+  // It installs what this program names and nothing of the user's, for every environment; the
+  // registries of what it installs aren't known before.
+  if (spec_.toolchain) session.network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
   BuildSandbox sandbox(resources_, sandbox_id_);
   std::string failed_step;
   PADDOCK_RETURN_IF_ERROR(sandbox.Open(session, &failed_step));
@@ -89,11 +97,14 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::RunIn(BuildSandbox* sandbox,
     }
     if (exit->code != 0 || exit->signal != 0) return Outcome(Explain(sandbox, command, *exit));
   }
-  return Commit(sandbox, plan);
+  std::vector<std::string> registry_hosts;
+  if (spec_.toolchain) registry_hosts = AskRegistries(sandbox);
+  return Commit(sandbox, plan, std::move(registry_hosts));
 }
 
 absl::StatusOr<LayerBuild::Outcome> LayerBuild::Commit(BuildSandbox* sandbox,
-                                                       const PackagePlan& plan) {
+                                                       const PackagePlan& plan,
+                                                       std::vector<std::string> registry_hosts) {
   PADDOCK_ASSIGN_OR_RETURN(const BuildSandbox::Egress egress, sandbox->ReadEgress());
   PADDOCK_RETURN_IF_ERROR(sandbox->CloseKeepingVolume());
   // Nothing when it has become the layer.
@@ -107,6 +118,7 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::Commit(BuildSandbox* sandbox,
   draft.volume_dir = sandbox->volume_dir();
   draft.layer.environment = plan.environment;
   draft.layer.parent = spec_.image();
+  draft.layer.registry_hosts = std::move(registry_hosts);
   draft.layer.manager = spec_.manager;
   draft.layer.cache_key = spec_.cache_key;
   draft.layer.other_hosts.assign(egress.other_hosts.begin(), egress.other_hosts.end());
@@ -141,6 +153,28 @@ absl::StatusOr<ExecExit> LayerBuild::RunCommand(BuildSandbox* sandbox,
       });
   Say(log_.Flush());
   return exit;
+}
+
+std::string LayerBuild::Ask(BuildSandbox* sandbox, std::vector<std::string> argv,
+                            absl::Duration timeout) {
+  ExecSpec exec;
+  exec.command = std::move(argv);
+  exec.env["HOME"] = "/root";
+  exec.cwd = "/";
+  std::string output;
+  const absl::StatusOr<ExecExit> exit =
+      sandbox->Run(exec, resources_->clock->Monotonic() + timeout, control_,
+                   [&output](OutputStream stream, const std::string& data) {
+                     if (stream == OutputStream::kStdout && output.size() < kMaxAnswer) {
+                       output += data;
+                     }
+                   });
+  return exit.ok() && exit->code == 0 && exit->signal == 0 ? output : "";
+}
+
+std::vector<std::string> LayerBuild::AskRegistries(BuildSandbox* sandbox) {
+  if (Left() <= absl::ZeroDuration()) return {};
+  return ParseRegistries(Ask(sandbox, {kRegistriesProgram}, std::min(Left(), kProbeTimeout)));
 }
 
 void LayerBuild::Say(std::vector<std::string> lines) {
@@ -205,28 +239,27 @@ std::string LayerBuild::InterpreterMessage(BuildSandbox* sandbox, const std::str
   bool unfit = BlamesInterpreter(spec_.manager, log_.Tail());
   const std::vector<std::string> question = FitsInterpreterCommand(spec_.manager, package);
   if (question.empty() || control_->cancelled()) return "";
-  const absl::Duration deadline =
-      resources_->clock->Monotonic() + std::min(kProbeTimeout, std::max(Left(), absl::Seconds(1)));
-  std::string output;
-  const auto ask = [&](std::vector<std::string> argv) {
-    ExecSpec exec;
-    exec.command = std::move(argv);
-    exec.cwd = "/";
-    output.clear();
-    return sandbox->Run(exec, deadline, control_, [&output](OutputStream, const std::string& data) {
-      if (output.size() < BuildLog::kTailBytes) output += data;
-    });
-  };
+  // Then there is nothing that could be built either.
+  if (!unfit && absl::StrContains(log_.Tail(), "No matching distribution found")) return "";
   bool no_build = false;
   if (!unfit) {
-    const absl::StatusOr<ExecExit> answer = ask(question);
+    ExecSpec exec;
+    exec.command = question;
+    exec.cwd = "/";
+    std::string output;
+    const absl::StatusOr<ExecExit> answer =
+        sandbox->Run(exec, resources_->clock->Monotonic() + kProbeTimeout, control_,
+                     [&output](OutputStream, const std::string& data) {
+                       if (output.size() < kMaxAnswer) output += data;
+                     });
     if (!answer.ok() || answer->code == 0) return "";
     unfit = BlamesInterpreter(spec_.manager, output);
     no_build = !unfit && output.find("from versions: none") == std::string::npos;
     if (!unfit && !no_build) return "";
   }
-  if (!ask({"python3", "--version"}).ok()) return "";
-  const std::string python(absl::StripAsciiWhitespace(output.substr(0, 64)));
+  const std::string version = Ask(sandbox, {"python3", "--version"}, kProbeTimeout);
+  if (version.empty()) return "";
+  const std::string python(absl::StripAsciiWhitespace(version.substr(0, 64)));
   if (unfit) return absl::StrCat(package, " can't be used with the image's ", python);
   return absl::StrCat(package, " has no ready-made build for the image's ", python,
                       ", and building it from source failed");

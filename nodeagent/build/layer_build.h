@@ -2,6 +2,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -28,9 +29,15 @@ class LayerBuild {
 
  private:
   absl::StatusOr<Outcome> RunIn(BuildSandbox* sandbox, const PackagePlan& plan);
-  absl::StatusOr<Outcome> Commit(BuildSandbox* sandbox, const PackagePlan& plan);
+  absl::StatusOr<Outcome> Commit(BuildSandbox* sandbox, const PackagePlan& plan,
+                                 std::vector<std::string> registry_hosts);
   // Passes on what the command writes.
   absl::StatusOr<ExecExit> RunCommand(BuildSandbox* sandbox, const PackageCommand& command);
+  // Which hosts the manager that was just installed names as its registries.
+  std::vector<std::string> AskRegistries(BuildSandbox* sandbox);
+  // Runs a command of ours whose output isn't part of the log; what it wrote to standard output,
+  // empty when it failed.
+  std::string Ask(BuildSandbox* sandbox, std::vector<std::string> argv, absl::Duration timeout);
   BuildFailure Explain(BuildSandbox* sandbox, const PackageCommand& command, const ExecExit& exit);
   BuildFailure Failure(absl::string_view reason, std::string message) const;
   // Whether the disk, memory or processes ran out; empty when none did.
