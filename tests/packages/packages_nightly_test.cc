@@ -38,6 +38,31 @@ class ToolchainsTest : public ::testing::Test {
 
 TestAgent* ToolchainsTest::agent_ = nullptr;
 
+TEST_F(ToolchainsTest, PandasThatThePythonOfTheImageTakes) {
+  const BuildResult old = agent_->Install("pip", {"pandas==2.2.0"});
+  EXPECT_EQ(old.failure.package(), "pandas==2.2.0") << old.Text();
+  EXPECT_THAT(old.failure.message(), HasSubstr("no ready-made build for the image's Python 3.13"));
+  const BuildResult built = agent_->Install("pip", {"pandas==2.2.3"});
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_EQ(Try(built, {"python3", "-c", "import pandas; print(pandas.__version__)"}).text,
+            "2.2.3\n");
+}
+
+TEST_F(ToolchainsTest, AMaintainerScriptRunsAndServicesDoNot) {
+  const BuildResult built = agent_->Install("apt", {"ffmpeg", "cron", "openssh-server"});
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_THAT(Try(built, {"ffmpeg", "-version"}).text, HasSubstr("ffmpeg version"));
+  // Made by the scripts of the packages.
+  EXPECT_THAT(Try(built, {"getent", "passwd", "sshd"}).text, HasSubstr("/usr/sbin/nologin"));
+}
+
+TEST_F(ToolchainsTest, Gem) {
+  const BuildResult built = agent_->Install("gem", {"rake:13.2.1"}, "", /*toolchain=*/true);
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_THAT(Try(built, {"ruby", "-e", "require 'rake'; puts Rake::VERSION"}).text,
+              HasSubstr("13."));
+}
+
 TEST_F(ToolchainsTest, Npm) {
   const BuildResult built = agent_->Install("npm", {"is-number@7.0.0"}, "", /*toolchain=*/true);
   ASSERT_TRUE(built.ok()) << built.Text();

@@ -124,10 +124,15 @@ TEST_F(PackagesTest, WhatDoesNotExistFailsWithItsName) {
 
 TEST_F(PackagesTest, APinThatThePythonOfTheImageCannotTakeSaysSo) {
   // Its metadata asks for an older Python.
-  const BuildResult result = agent_->Install("pip", {"numba==0.58.0"});
-  EXPECT_EQ(result.failure.reason(), "INSTALL_FAILED") << result.Text();
-  EXPECT_EQ(result.failure.package(), "numba==0.58.0");
-  EXPECT_THAT(result.failure.message(), HasSubstr("can't be used with the image's Python 3."));
+  const BuildResult unfit = agent_->Install("pip", {"scipy==1.11.0"});
+  EXPECT_EQ(unfit.failure.reason(), "INSTALL_FAILED") << unfit.Text();
+  EXPECT_EQ(unfit.failure.package(), "scipy==1.11.0");
+  EXPECT_THAT(unfit.failure.message(), HasSubstr("can't be used with the image's Python 3."));
+  // Its wheels are for older ones, and its sources refuse.
+  const BuildResult sources = agent_->Install("pip", {"numba==0.58.0"});
+  EXPECT_EQ(sources.failure.package(), "numba==0.58.0") << sources.Text();
+  EXPECT_THAT(sources.failure.message(),
+              HasSubstr("no ready-made build for the image's Python 3."));
 }
 
 TEST_F(PackagesTest, AManagerThatTheImageLacksIsSaid) {
