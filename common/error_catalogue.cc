@@ -58,8 +58,6 @@ constexpr ErrorTraits kTraits[] = {
     {"CONCURRENT_CHANGE", Code::kAborted, 409, kConflict, "concurrent_change", true},
     {"SELF_HOSTED_NOT_SUPPORTED", Code::kUnimplemented, 501, kApi, "self_hosted_not_supported",
      false},
-    {"LIMITED_NETWORKING_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi,
-     "limited_networking_not_supported_yet", false},
     {"METHOD_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "method_not_supported_yet",
      false},
     {"OVERLOADED", Code::kResourceExhausted, 429, kRateLimit, "overloaded", true},

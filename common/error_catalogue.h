@@ -49,7 +49,6 @@ enum class ErrorReason {
   kConcurrentChange,
   // What isn't built yet.
   kSelfHostedNotSupported,
-  kLimitedNetworkingNotSupportedYet,
   kMethodNotSupportedYet,
   // Bounds and failures of the server.
   kOverloaded,
@@ -79,7 +78,7 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 44> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 43> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
@@ -110,7 +109,6 @@ inline constexpr std::array<ErrorReason, 44> kAllErrorReasons = {
     ErrorReason::kInvalidPath,
     ErrorReason::kConcurrentChange,
     ErrorReason::kSelfHostedNotSupported,
-    ErrorReason::kLimitedNetworkingNotSupportedYet,
     ErrorReason::kMethodNotSupportedYet,
     ErrorReason::kOverloaded,
     ErrorReason::kTooManyExecs,

@@ -80,8 +80,6 @@ TEST(ErrorCatalogueTest, StableNamesAndCodes) {
       {R::kConcurrentChange, "CONCURRENT_CHANGE", C::kAborted, 409, "concurrent_change"},
       {R::kSelfHostedNotSupported, "SELF_HOSTED_NOT_SUPPORTED", C::kUnimplemented, 501,
        "self_hosted_not_supported"},
-      {R::kLimitedNetworkingNotSupportedYet, "LIMITED_NETWORKING_NOT_SUPPORTED_YET",
-       C::kUnimplemented, 501, "limited_networking_not_supported_yet"},
       {R::kMethodNotSupportedYet, "METHOD_NOT_SUPPORTED_YET", C::kUnimplemented, 501,
        "method_not_supported_yet"},
       {R::kOverloaded, "OVERLOADED", C::kResourceExhausted, 429, "overloaded"},

@@ -257,14 +257,6 @@ absl::Status SelfHostedNotSupported(absl::string_view environment_id) {
                    {{"environment_id", std::string(environment_id)}});
 }
 
-absl::Status LimitedNetworkingNotSupportedYet(absl::string_view environment_id) {
-  return MakeError(ErrorReason::kLimitedNetworkingNotSupportedYet,
-                   absl::StrCat("environment ", QuoteId(environment_id),
-                                " has limited networking: sessions from environments with limited "
-                                "networking aren't supported yet"),
-                   {{"environment_id", std::string(environment_id)}});
-}
-
 absl::Status MethodNotSupportedYet(absl::string_view method) {
   return MakeError(ErrorReason::kMethodNotSupportedYet,
                    absl::StrCat(method, " isn't supported yet"), {{"method", std::string(method)}});

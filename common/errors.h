@@ -74,7 +74,6 @@ absl::Status ConcurrentChange();
 // --- What isn't built yet ---
 
 absl::Status SelfHostedNotSupported(absl::string_view environment_id);
-absl::Status LimitedNetworkingNotSupportedYet(absl::string_view environment_id);
 absl::Status MethodNotSupportedYet(absl::string_view method);
 
 // --- Bounds and failures of the server ---

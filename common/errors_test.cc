@@ -49,7 +49,6 @@ std::vector<absl::Status> EveryError() {
       errors::InvalidPath("/x", "is a directory"),
       errors::ConcurrentChange(),
       errors::SelfHostedNotSupported("env_1"),
-      errors::LimitedNetworkingNotSupportedYet("env_1"),
       errors::MethodNotSupportedYet("WatchEgress"),
       errors::Overloaded("creates", absl::Seconds(1)),
       errors::TooManyExecs("sesn_1", 64),

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/status_macros.h"
+#include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/net/network_plan.h"
 #include "nodeagent/system/machine.h"
 #include "nodeagent/system/resolve.h"
@@ -45,10 +46,18 @@ ABSL_FLAG(std::string, init, "", "Program for PID 1; default: paddock-init besid
 ABSL_FLAG(std::vector<std::string>, labels, {}, "key=value, for the scheduler.");
 ABSL_FLAG(int, ready_pairs, 16, "Namespace pairs that are kept made ahead.");
 ABSL_FLAG(int, workers, 16, "Sessions that are started or removed at once.");
+ABSL_FLAG(int64_t, layers_bytes, 0,
+          "Budget of disk for package layers; 0: half of the volumes' file system.");
+ABSL_FLAG(int, max_builds, 2, "Package layers that are built at once; more wait.");
 ABSL_FLAG(
     std::vector<std::string>, blocked, {},
     "Addresses or networks that no sandbox may reach, beside the built-in ranges; for example "
     "the database.");
+ABSL_FLAG(std::vector<std::string>, registry_hosts, {},
+          "Package registries that allow_package_managers permits; default: those that the image's "
+          "layers name.");
+ABSL_FLAG(std::string, resolv_conf, "/etc/resolv.conf",
+          "Names the resolvers that sandboxes' names are asked of.");
 ABSL_FLAG(std::string, blocklist, "", "The operator's blocklist file, re-read when it changes.");
 
 namespace paddock::nodeagent {
@@ -110,6 +119,7 @@ GatewayOptions AgentFlags::Gateway() const {
   options.subnet = subnet;
   options.blocked = blocked;
   options.operator_file = operator_file;
+  options.resolv_conf = resolv_conf;
   return options;
 }
 
@@ -153,12 +163,25 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   PADDOCK_ASSIGN_OR_RETURN(flags.labels, Labels());
   flags.ready_pairs = absl::GetFlag(FLAGS_ready_pairs);
   flags.workers = absl::GetFlag(FLAGS_workers);
+  flags.layers_bytes = absl::GetFlag(FLAGS_layers_bytes);
+  flags.max_builds = absl::GetFlag(FLAGS_max_builds);
+  if (flags.max_builds < 1 || flags.max_builds > 64) {
+    return absl::InvalidArgumentError("--max_builds: 1 to 64");
+  }
   if (flags.workers < 1 || flags.workers > 256) {
     return absl::InvalidArgumentError("--workers: 1 to 256");
   }
   flags.blocked = absl::GetFlag(FLAGS_blocked);
   AddControlPlane(flags.control_plane, &flags.blocked);
   flags.operator_file = absl::GetFlag(FLAGS_blocklist);
+  flags.resolv_conf = absl::GetFlag(FLAGS_resolv_conf);
+  absl::StatusOr<std::vector<std::string>> registries =
+      CheckRegistryHosts(absl::GetFlag(FLAGS_registry_hosts));
+  if (!registries.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--registry_hosts: ", registries.status().message()));
+  }
+  if (!registries->empty()) flags.registry_hosts = *std::move(registries);
   return flags;
 }
 

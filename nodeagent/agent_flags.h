@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,8 +37,12 @@ struct AgentFlags {
   std::map<std::string, std::string> labels;
   int ready_pairs = 0;
   int workers = 0;
+  int max_builds = 0;
+  int64_t layers_bytes = 0;
   std::vector<std::string> blocked;
   std::string operator_file;
+  std::string resolv_conf;
+  std::optional<std::vector<std::string>> registry_hosts;
 
   GatewayOptions Gateway() const;
 };

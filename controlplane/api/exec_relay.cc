@@ -34,7 +34,7 @@ void ExecRelay::OnReadDone(bool ok) {
     phase_ = Phase::kRouting;
     session_id = request_.start().session_id();
   }
-  router_->Route(context_, session_id,
+  router_->Route(context_, session_id, RouteTo::kRunning,
                  [this](absl::StatusOr<NodeRoute> route) { OnRouted(std::move(route)); });
 }
 

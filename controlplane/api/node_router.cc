@@ -10,18 +10,21 @@
 namespace paddock {
 
 void NodeRouter::Route(grpc::CallbackServerContext* context, const std::string& session_id,
-                       Routed routed) {
+                       RouteTo to, Routed routed) {
   dispatcher_->Admit(context, Access::kWorkspace,
-                     [this, session_id,
+                     [this, session_id, to,
                       routed = std::move(routed)](const absl::StatusOr<Principal>& caller) mutable {
                        if (!caller.ok()) return routed(caller.status());
-                       routed(Find(*caller, session_id));
+                       routed(Find(*caller, session_id, to));
                      });
 }
 
-absl::StatusOr<NodeRoute> NodeRouter::Find(const Principal& caller, const std::string& session_id) {
+absl::StatusOr<NodeRoute> NodeRouter::Find(const Principal& caller, const std::string& session_id,
+                                           RouteTo to) {
+  const SessionId id(session_id);
   PADDOCK_ASSIGN_OR_RETURN(const SessionLocation location,
-                           sessions_->Locate(caller.tenant, SessionId(session_id)));
+                           to == RouteTo::kRunning ? sessions_->Locate(caller.tenant, id)
+                                                   : sessions_->LocateLast(caller.tenant, id));
   return NodeRoute{location.node, location.generation, stubs_(location.node)};
 }
 

@@ -20,6 +20,12 @@ using NodeStub = internal::v1::NodeAgent::Stub;
 // Gives the stub of a node's agent without blocking.
 using NodeStubs = std::function<std::shared_ptr<NodeStub>(const NodeTarget&)>;
 
+// Which sessions a call is for.
+enum class RouteTo {
+  kRunning,         // Commands and files.
+  kRunningOrEnded,  // What its node, or its last one, knows of it.
+};
+
 // Where one call on a session goes.
 struct NodeRoute {
   NodeTarget node;
@@ -37,10 +43,12 @@ class NodeRouter {
 
   // Authenticates the call and looks the session up, on the pool; calls `routed` once there, or in
   // this thread when the pool is full. `context` must live until then.
-  void Route(grpc::CallbackServerContext* context, const std::string& session_id, Routed routed);
+  void Route(grpc::CallbackServerContext* context, const std::string& session_id, RouteTo to,
+             Routed routed);
 
   // The look-up alone; blocks for the database.
-  absl::StatusOr<NodeRoute> Find(const Principal& caller, const std::string& session_id);
+  absl::StatusOr<NodeRoute> Find(const Principal& caller, const std::string& session_id,
+                                 RouteTo to);
 
   Dispatcher* dispatcher() { return dispatcher_; }
 

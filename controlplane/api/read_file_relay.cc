@@ -10,7 +10,7 @@ ReadFileRelay* ReadFileRelay::Start(grpc::CallbackServerContext* context,
                                     const v1::ReadFileRequest& request, NodeRouter* router) {
   auto* relay = new ReadFileRelay(context, router);
   *relay->request_.mutable_read() = request;
-  router->Route(context, request.session_id(),
+  router->Route(context, request.session_id(), RouteTo::kRunning,
                 [relay](absl::StatusOr<NodeRoute> route) { relay->OnRouted(std::move(route)); });
   return relay;
 }

@@ -2,14 +2,14 @@
 
 #include <utility>
 
-#include "common/errors.h"
 #include "common/status_macros.h"
 #include "controlplane/api/async_call.h"
 #include "controlplane/api/exec_relay.h"
 #include "controlplane/api/list_directory_call.h"
+#include "controlplane/api/list_egress_events_call.h"
 #include "controlplane/api/read_file_relay.h"
-#include "controlplane/api/refused_stream.h"
 #include "controlplane/api/session_convert.h"
+#include "controlplane/api/watch_egress_relay.h"
 #include "controlplane/api/watch_stream.h"
 #include "controlplane/api/write_file_relay.h"
 
@@ -132,27 +132,36 @@ grpc::ServerUnaryReactor* SessionServiceImpl::ListDirectory(grpc::CallbackServer
                                                             const v1::ListDirectoryRequest* request,
                                                             v1::ListDirectoryResponse* response) {
   using Call = AsyncCall<v1::ListDirectoryResponse>;
-  return Call::Start(
-      context, "ListDirectory", dispatcher_, response,
-      [=](const Principal& caller, Call::Done done) {
-        absl::StatusOr<NodeRoute> route = router_->Find(caller, request->session_id());
-        if (!route.ok()) return done(route.status());
-        ListDirectoryOnNode(*std::move(route), context->deadline(), *request, std::move(done));
-      });
+  return Call::Start(context, "ListDirectory", dispatcher_, response,
+                     [=](const Principal& caller, Call::Done done) {
+                       absl::StatusOr<NodeRoute> route =
+                           router_->Find(caller, request->session_id(), RouteTo::kRunning);
+                       if (!route.ok()) return done(route.status());
+                       ListDirectoryOnNode(*std::move(route), context->deadline(), *request,
+                                           std::move(done));
+                     });
 }
 
-grpc::ServerUnaryReactor* SessionServiceImpl::ListEgressEvents(grpc::CallbackServerContext* context,
-                                                               const v1::ListEgressEventsRequest*,
-                                                               v1::ListEgressEventsResponse*) {
-  return dispatcher_->Unary(context, "ListEgressEvents", Access::kWorkspace, [](const Principal&) {
-    return errors::MethodNotSupportedYet("ListEgressEvents");
-  });
+grpc::ServerUnaryReactor* SessionServiceImpl::ListEgressEvents(
+    grpc::CallbackServerContext* context, const v1::ListEgressEventsRequest* request,
+    v1::ListEgressEventsResponse* response) {
+  using Call = AsyncCall<v1::ListEgressEventsResponse>;
+  return Call::Start(context, "ListEgressEvents", dispatcher_, response,
+                     [=](const Principal& caller, Call::Done done) {
+                       const absl::StatusOr<EgressPageQuery> query =
+                           ParseEgressPage(caller.tenant, *request);
+                       if (!query.ok()) return done(query.status());
+                       absl::StatusOr<NodeRoute> route =
+                           router_->Find(caller, request->session_id(), RouteTo::kRunningOrEnded);
+                       if (!route.ok()) return done(route.status());
+                       ListEgressEventsOnNode(*std::move(route), context->deadline(),
+                                              request->session_id(), *query, std::move(done));
+                     });
 }
 
 grpc::ServerWriteReactor<v1::EgressEvent>* SessionServiceImpl::WatchEgress(
-    grpc::CallbackServerContext* context, const v1::WatchEgressRequest*) {
-  return RefusedStream<v1::EgressEvent>::Start(context, "WatchEgress", dispatcher_,
-                                               errors::MethodNotSupportedYet("WatchEgress"));
+    grpc::CallbackServerContext* context, const v1::WatchEgressRequest* request) {
+  return WatchEgressRelay::Start(context, *request, router_, streams_);
 }
 
 }  // namespace paddock

@@ -37,7 +37,7 @@ void WriteFileRelay::OnReadDone(bool ok) {
     phase_ = Phase::kRouting;
     session_id = request_.start().session_id();
   }
-  router_->Route(context_, session_id,
+  router_->Route(context_, session_id, RouteTo::kRunning,
                  [this](absl::StatusOr<NodeRoute> route) { OnRouted(std::move(route)); });
 }
 

@@ -74,8 +74,8 @@ ControlPlane::Parts::Parts(const Deps& deps, const Settings& settings)
           Reconciler::Deps{deps.stores.fleet, deps.stores.sessions, &view, &driver, &hub,
                            deps.clock, &metrics, [this] { Observe(); }},
           settings)),
-      registry({deps.stores.nodes, &driver, &hub, &metrics, [this] { Wake(); }}, settings,
-               BatchingNodeRegistry::Options()) {}
+      registry({deps.stores.nodes, &driver, &hub, &metrics, [this] { Wake(); }, deps.clock},
+               settings, BatchingNodeRegistry::Options()) {}
 
 ControlPlane::ControlPlane(const Deps& deps, const Settings& settings)
     : parts_(std::make_unique<Parts>(deps, settings)) {}

@@ -78,10 +78,6 @@ void CheckWait(const std::optional<absl::Duration>& wait, const Settings& settin
   violations->Add("wait", absl::StrCat("must be 0 to ", absl::FormatDuration(settings.max_wait)));
 }
 
-bool IsLimited(const CloudConfig& cloud) {
-  return std::holds_alternative<LimitedNetwork>(cloud.networking);
-}
-
 }  // namespace
 
 Compute EffectiveCompute(const Compute& given, const Settings& settings) {
@@ -136,7 +132,7 @@ absl::StatusOr<Session> ApplySessionPatch(const Session& session, const SessionP
   return result;
 }
 
-absl::Status AdmitSession(const Environment& environment, const Settings& settings) {
+absl::Status AdmitSession(const Environment& environment) {
   const std::string& id = environment.id.value();
   if (environment.archived_at.has_value()) return errors::EnvironmentArchived(id);
   const auto* cloud = std::get_if<CloudConfig>(&environment.config);
@@ -146,9 +142,6 @@ absl::Status AdmitSession(const Environment& environment, const Settings& settin
     return errors::ImageBuildFailed(
         id, failure.manager, failure.package, failure.exit_code,
         absl::StrCat(failure.message, failure.message.empty() ? "" : "\n", failure.log_tail));
-  }
-  if (IsLimited(*cloud) && !settings.limited_networking_supported) {
-    return errors::LimitedNetworkingNotSupportedYet(id);
   }
   return absl::OkStatus();
 }

@@ -1,13 +1,13 @@
 #include "controlplane/core/image_chain.h"
 
 #include <algorithm>
-#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "controlplane/core/idempotency.h"
+#include "controlplane/core/network_policy.h"
 #include "controlplane/core/package_rules.h"
 
 namespace paddock {
@@ -95,14 +95,8 @@ bool AllowsHosts(const NetworkPolicy& policy, const std::vector<std::string>& ho
 }
 
 NetworkPolicy BuildPolicyOf(const EnvironmentConfig& config) {
-  NetworkPolicy policy;
-  const auto* cloud = std::get_if<CloudConfig>(&config);
-  if (cloud == nullptr) return policy;
-  const auto* limited = std::get_if<LimitedNetwork>(&cloud->networking);
-  if (limited == nullptr) return policy;
-  policy.limited = true;
-  policy.hosts = limited->allowed_hosts;
-  policy.allow_package_managers = true;
+  NetworkPolicy policy = NetworkPolicyOf(config, std::nullopt);
+  policy.allow_package_managers = policy.limited;
   return policy;
 }
 

@@ -240,11 +240,22 @@ struct Session {
   std::optional<absl::Time> archived_at;
 };
 
+// A host with one TCP port.
+struct HostPort {
+  std::string host;
+  int port = 0;
+  friend bool operator==(const HostPort& a, const HostPort& b) {
+    return a.host == b.host && a.port == b.port;
+  }
+};
+
 // The network policy that a node enforces for a session.
 struct NetworkPolicy {
   bool limited = false;
-  std::vector<std::string> hosts;       // Meaningful when limited.
-  bool allow_package_managers = false;  // Meaningful when limited.
+  // Meaningful when limited.
+  std::vector<std::string> hosts;       // Any TCP port.
+  bool allow_package_managers = false;  // The registries that the image's layers name.
+  std::vector<HostPort> host_ports;     // The MCP servers of the session's agent.
 };
 
 // What an agent needs to run one generation of a session; never changes for that generation.

@@ -9,6 +9,7 @@
 #include "common/status_macros.h"
 #include "controlplane/core/agent_rules.h"
 #include "controlplane/core/create_session_rules.h"
+#include "controlplane/core/network_policy.h"
 #include "controlplane/core/page_budget.h"
 #include "controlplane/core/resource_watch.h"
 
@@ -26,18 +27,6 @@ constexpr size_t kSessionOverhead = 1024;
 bool IsStarted(SessionPhase phase) {
   return phase == SessionPhase::kRunning || phase == SessionPhase::kStopping ||
          phase == SessionPhase::kTerminated;
-}
-
-NetworkPolicy PolicyOf(const EnvironmentConfig& config, const std::optional<Agent>& agent) {
-  NetworkPolicy policy;
-  const auto* cloud = std::get_if<CloudConfig>(&config);
-  const LimitedNetwork* limited =
-      cloud == nullptr ? nullptr : std::get_if<LimitedNetwork>(&cloud->networking);
-  if (limited == nullptr) return policy;
-  policy.limited = true;
-  policy.hosts = limited->allowed_hosts;
-  policy.allow_package_managers = limited->allow_package_managers;
-  return policy;
 }
 
 PlacementNeeds NeedsOf(const Session& session, const Settings& settings) {
@@ -76,6 +65,13 @@ size_t ApproximateSize(const Session& session) {
     }
   }
   return size;
+}
+
+absl::Status CheckReachable(const SessionLocation& location) {
+  if (location.node_reachable) return absl::OkStatus();
+  const absl::Duration silence = absl::Trunc(location.node_silent_for, absl::Seconds(1));
+  return errors::NodeUnreachable(location.node.id.value(),
+                                 absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
 }
 
 }  // namespace
@@ -134,7 +130,7 @@ absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,
   for (int i = 0; i < kCreateAttempts && absl::IsAborted(created.status()); ++i) {
     PADDOCK_ASSIGN_OR_RETURN(const Environment environment,
                              deps_.environments->Get(tenant, request.environment_id));
-    PADDOCK_RETURN_IF_ERROR(AdmitSession(environment, settings_));
+    PADDOCK_RETURN_IF_ERROR(AdmitSession(environment));
     PADDOCK_ASSIGN_OR_RETURN(const bool lost, LostImage(environment));
     if (lost) {
       // The next look finds it under way.
@@ -168,7 +164,7 @@ absl::StatusOr<NewSession> SessionService::Build(const Tenant& tenant,
   session.image_digest = environment.image.digest;
   session.compute = EffectiveCompute(request.compute, settings_);
   session.on_node_loss = request.on_node_loss;
-  created.network = PolicyOf(session.config, session.agent);
+  created.network = NetworkPolicyOf(session.config, session.agent);
   created.environment_revision = environment.revision;
   created.awaits_image = IsUnsettled(environment.image);
   if (!created.awaits_image) created.shape = ShapeOf(NeedsOf(session, settings_));
@@ -270,11 +266,17 @@ absl::StatusOr<SessionLocation> SessionService::Locate(const Tenant& tenant, con
   if (location.phase != SessionPhase::kRunning) {
     return errors::SessionNotRunning(id.value(), SessionPhaseName(location.phase), "");
   }
-  if (!location.node_reachable) {
-    const absl::Duration silence = absl::Trunc(location.node_silent_for, absl::Seconds(1));
-    return errors::NodeUnreachable(
-        location.node.id.value(), absl::StrCat("no heartbeat for ", absl::FormatDuration(silence)));
+  PADDOCK_RETURN_IF_ERROR(CheckReachable(location));
+  return location;
+}
+
+absl::StatusOr<SessionLocation> SessionService::LocateLast(const Tenant& tenant,
+                                                           const SessionId& id) {
+  PADDOCK_ASSIGN_OR_RETURN(SessionLocation location, deps_.sessions->Locate(tenant, id));
+  if (location.node.id.empty()) {
+    return errors::SessionNotRunning(id.value(), SessionPhaseName(location.phase), "");
   }
+  PADDOCK_RETURN_IF_ERROR(CheckReachable(location));
   return location;
 }
 

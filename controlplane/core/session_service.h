@@ -49,6 +49,7 @@ class SessionService : public SessionOperations {
   void Archive(const Tenant& tenant, const SessionId& id, CreateCallback callback) override;
   absl::Status Delete(const Tenant& tenant, const SessionId& id) override;
   absl::StatusOr<SessionLocation> Locate(const Tenant& tenant, const SessionId& id) override;
+  absl::StatusOr<SessionLocation> LocateLast(const Tenant& tenant, const SessionId& id) override;
   absl::StatusOr<std::unique_ptr<Subscription>> Watch(
       const Tenant& tenant, const SessionId& id, int64_t after_revision,
       std::function<void(absl::StatusOr<Session>)> watcher) override;

@@ -69,6 +69,10 @@ class SessionOperations {
   // UNAVAILABLE with the reason when its node is silent.
   virtual absl::StatusOr<SessionLocation> Locate(const Tenant& tenant, const SessionId& id) = 0;
 
+  // Where it runs, or ran last. FAILED_PRECONDITION when it was never placed; UNAVAILABLE with the
+  // reason when its node is silent.
+  virtual absl::StatusOr<SessionLocation> LocateLast(const Tenant& tenant, const SessionId& id) = 0;
+
   // The state now (with after_revision 0, or when it is newer than that), then every later one or
   // one that supersedes it. `watcher` is called one call at a time, with revisions that rise; an
   // error is the last call (NOT_FOUND once deleted). The first read blocks; its error is returned.

@@ -39,8 +39,6 @@ struct Settings {
   // At once; nodes have their own bound as well.
   int max_builds_per_node = 2;
 
-  // What sessions may ask of their environment; the rest is refused by name (UNIMPLEMENTED).
-  bool limited_networking_supported = false;
   // Nodes can fetch an image that they lack; otherwise sessions stay on the nodes that have it.
   bool images_can_be_pulled = false;
 

@@ -49,6 +49,11 @@ wire::NetworkPolicy ToProto(const NetworkPolicy& policy) {
   wire::NetworkPolicy::Limited* limited = proto.mutable_limited();
   for (const std::string& host : policy.hosts) limited->add_hosts(host);
   limited->set_allow_package_managers(policy.allow_package_managers);
+  for (const HostPort& target : policy.host_ports) {
+    wire::NetworkPolicy::HostPort* host_port = limited->add_host_ports();
+    host_port->set_host(target.host);
+    host_port->set_port(static_cast<uint32_t>(target.port));
+  }
   return proto;
 }
 

@@ -24,7 +24,7 @@ TEST(NodeMessagesTest, ASpecIsTakenWhole) {
   spec.limits = {1, 2, 3, 4};
   spec.runtime_class = "runsc";
   spec.on_node_loss = OnNodeLoss::kReschedule;
-  spec.network = {true, {"a.example"}, true};
+  spec.network = {true, {"a.example"}, true, {{"m.example", 8443}}};
   spec.keep_volume = true;
   const internal::v1::SessionSpec proto = ToProto(spec);
   EXPECT_EQ(proto.session_id(), "sesn_1");
@@ -35,6 +35,9 @@ TEST(NodeMessagesTest, ASpecIsTakenWhole) {
   EXPECT_EQ(proto.on_node_loss(), v1::ON_NODE_LOSS_RESCHEDULE);
   EXPECT_EQ(proto.network().limited().hosts(0), "a.example");
   EXPECT_TRUE(proto.network().limited().allow_package_managers());
+  ASSERT_EQ(proto.network().limited().host_ports_size(), 1);
+  EXPECT_EQ(proto.network().limited().host_ports(0).host(), "m.example");
+  EXPECT_EQ(proto.network().limited().host_ports(0).port(), 8443);
   EXPECT_TRUE(proto.keep_volume());
 }
 

@@ -308,6 +308,10 @@ std::string EncodeSpec(const SessionSpec& spec) {
   if (spec.network.limited) {
     network["hosts"] = spec.network.hosts;
     network["allow_package_managers"] = spec.network.allow_package_managers;
+    json& targets = network["host_ports"] = json::array();
+    for (const HostPort& target : spec.network.host_ports) {
+      targets.push_back({{"host", target.host}, {"port", target.port}});
+    }
   }
   return DumpJson({{"image_digest", spec.image_digest},
                    {"limits", FromLimits(spec.limits)},
@@ -325,6 +329,11 @@ void DecodeSpec(absl::string_view text, SessionSpec* spec) {
   spec->network.limited = !Member(network, "limited").is_boolean() || Boolean(network, "limited");
   spec->network.hosts = Strings(Member(network, "hosts"));
   spec->network.allow_package_managers = Boolean(network, "allow_package_managers");
+  for (const json& target : Member(network, "host_ports")) {
+    const int64_t port = Integer(target, "port");
+    if (port < 1 || port > 65535) continue;
+    spec->network.host_ports.push_back({String(target, "host"), static_cast<int>(port)});
+  }
 }
 
 }  // namespace paddock

@@ -1,21 +1,31 @@
 #include "nodeagent/api/node_agent_service.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "common/clock.h"
 #include "common/grpc_status.h"
+#include "common/log.h"
 #include "common/tls.h"
+#include "nodeagent/api/build_layer_reactor.h"
 #include "nodeagent/api/conversions.h"
+#include "nodeagent/api/egress_conversions.h"
 #include "nodeagent/api/exec_reactor.h"
 #include "nodeagent/api/list_directory_call.h"
 #include "nodeagent/api/read_file_reactor.h"
+#include "nodeagent/api/watch_egress_reactor.h"
 #include "nodeagent/api/write_file_reactor.h"
 
 namespace paddock::nodeagent {
 namespace {
 
 namespace pb = internal::v1;
+
+// Of one answer: below the message limit of 4 MiB.
+constexpr int kMaxEvents = 1000;
+// Why the control plane stops a session that its owner no longer sees.
+constexpr absl::string_view kDeleted = "DELETED";
 
 // Nobody but the control plane commands a node; other nodes' certificates are of the same CA.
 absl::Status Admit(const grpc::CallbackServerContext& context) {
@@ -75,13 +85,13 @@ grpc::ServerUnaryReactor* NodeAgentService::StopSession(grpc::CallbackServerCont
     answer(admitted);
     return answer.reactor();
   }
-  const absl::Status stopped =
-      manager_->Stop(request->session_id(), request->generation(),
-                     [answer, response](absl::StatusOr<std::optional<SessionStatus>> last) {
-                       if (last.ok() && last->has_value())
-                         StatusToProto(**last, response->mutable_status());
-                       answer(last.status());
-                     });
+  const absl::Status stopped = manager_->Stop(
+      request->session_id(), request->generation(),
+      [this, answer, request, response](absl::StatusOr<std::optional<SessionStatus>> last) {
+        if (last.ok()) ForgetEvents(*request);
+        if (last.ok() && last->has_value()) StatusToProto(**last, response->mutable_status());
+        answer(last.status());
+      });
   if (!stopped.ok()) answer(stopped);
   return answer.reactor();
 }
@@ -114,6 +124,46 @@ grpc::ServerUnaryReactor* NodeAgentService::ListDirectory(
   ListDirectoryCall::Run(execs_, *request, response,
                          [answer](const absl::Status& status) { answer(status); });
   return answer.reactor();
+}
+
+grpc::ServerWriteReactor<pb::BuildLayerEvent>* NodeAgentService::BuildLayer(
+    grpc::CallbackServerContext* context, const pb::BuildLayerRequest* request) {
+  return new BuildLayerReactor(Admit(*context), builder_, *request, Measure("BuildLayer"));
+}
+
+grpc::ServerUnaryReactor* NodeAgentService::ListEgressEvents(
+    grpc::CallbackServerContext* context, const pb::NodeListEgressEventsRequest* request,
+    pb::NodeListEgressEventsResponse* response) {
+  const Answer answer(context->DefaultReactor(), Measure("ListEgressEvents"));
+  if (absl::Status admitted = Admit(*context); !admitted.ok()) {
+    answer(admitted);
+    return answer.reactor();
+  }
+  const int limit = std::clamp(request->limit(), 1, kMaxEvents);
+  egress_->List(request->session_id(), request->generation(), request->before_sequence(), limit,
+                [answer, response](absl::StatusOr<EgressPage> page) {
+                  if (page.ok()) {
+                    for (const EgressEvent& event : page->events) {
+                      EventToProto(event, response->add_events());
+                    }
+                    response->set_more(page->more);
+                  }
+                  answer(page.status());
+                });
+  return answer.reactor();
+}
+
+grpc::ServerWriteReactor<pb::NodeEgressEvent>* NodeAgentService::WatchEgress(
+    grpc::CallbackServerContext* context, const pb::NodeListEgressEventsRequest* request) {
+  return WatchEgressReactor::Start(Admit(*context), egress_, *request, Measure("WatchEgress"));
+}
+
+void NodeAgentService::ForgetEvents(const pb::StopSessionRequest& request) {
+  if (request.reason() != kDeleted) return;
+  if (absl::Status removed = archive_->Remove(request.session_id()); !removed.ok()) {
+    LogWarning("can't remove a deleted session's egress events",
+               {{"session_id", request.session_id()}, {"error", removed.ToString()}});
+  }
 }
 
 }  // namespace paddock::nodeagent

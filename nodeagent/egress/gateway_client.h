@@ -31,8 +31,8 @@ struct NetworkPolicy {
 struct EgressEvent {
   int64_t sequence = 0;  // Rises within a session.
   absl::Time time;
-  std::string name;      // As the session asked for it; empty if it didn't.
-  std::string address;   // What was dialed, or what the session dialed.
+  std::string name;     // As the session asked for it; empty if it didn't.
+  std::string address;  // What was dialed, or what the session dialed.
   int port = 0;
   std::string protocol;  // "dns", "tcp", "udp", "tls", "http", "icmp".
   bool allowed = false;
@@ -44,6 +44,14 @@ struct EgressEvent {
 struct EgressPage {
   std::vector<EgressEvent> events;  // Oldest first.
   bool more = false;
+};
+
+// What became of a session's connections and look-ups since the gateway process started.
+struct EgressCounts {
+  int64_t allowed = 0;  // Connections.
+  int64_t denied = 0;   // Connections, look-ups and packets.
+  int64_t bytes_sent = 0;
+  int64_t bytes_received = 0;
 };
 
 // One session as the gateway process knows it.
@@ -66,6 +74,11 @@ struct GatewayStats {
   std::map<std::string, int64_t> verdict_packets;
   // By outcome: "forwarded", "answered", "blocked", "refused", "failed", ...
   std::map<std::string, int64_t> dns_queries;
+  // Connections and look-ups that met the policy of a limited session, by verdict: "allowed",
+  // "denied_name", "denied_port", "denied_sni", "denied_http", "denied_address", ...
+  std::map<std::string, int64_t> egress_verdicts;
+  std::map<std::string, EgressCounts> session_egress;  // By session id.
+  int64_t open_connections = 0;                        // Relayed ones.
   // What the self-test of egress found wrong with this machine, in words for its operator
   // ("net.ipv4 .ip_forward is 0", "chain FORWARD drops by default", ...). Empty when all is well.
   std::vector<std::string> problems;
@@ -88,6 +101,11 @@ class GatewayClient {
   // Sessions that the fence killed since they were put; the agent reports them.
   virtual absl::StatusOr<std::vector<std::string>> ListFenced() = 0;
   virtual absl::StatusOr<GatewayStats> Stats() = 0;
+  // Events of a session with a sequence above `after_sequence` (0: from the oldest that is kept),
+  // at most `limit`. An open connection has an event from time to time, with the bytes so far.
+  // NOT_FOUND for an unknown session.
+  virtual absl::StatusOr<EgressPage> ListEgress(const std::string& session_id,
+                                                int64_t after_sequence, int limit) = 0;
 };
 
 }  // namespace paddock::nodeagent

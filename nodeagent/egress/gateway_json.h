@@ -13,13 +13,16 @@ namespace paddock::nodeagent {
 
 // The gateway's types as JSON: in its files and on its socket. Pure. From...: INVALID_ARGUMENT for
 // what is malformed or incomplete; unknown fields are ignored, so that an older gateway process
-// understands a newer agent, but an unknown kind of policy becomes kNone: no network.
+// understands a newer agent, but a policy that is unknown or malformed becomes kNone: no network.
 
 nlohmann::json ToJson(const GatewaySession& session);
 absl::StatusOr<GatewaySession> SessionFromJson(const nlohmann::json& json);
 
 nlohmann::json ToJson(const GatewayStats& stats);
 absl::StatusOr<GatewayStats> StatsFromJson(const nlohmann::json& json);
+
+nlohmann::json ToJson(const EgressPage& page);
+absl::StatusOr<EgressPage> PageFromJson(const nlohmann::json& json);
 
 nlohmann::json ToJson(const GatewayOptions& options);
 absl::StatusOr<GatewayOptions> OptionsFromJson(const nlohmann::json& json);

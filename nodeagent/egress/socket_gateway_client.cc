@@ -129,6 +129,15 @@ absl::StatusOr<GatewayStats> SocketGatewayClient::Stats() {
   return StatsFromJson(answer["stats"]);
 }
 
+absl::StatusOr<EgressPage> SocketGatewayClient::ListEgress(const std::string& session_id,
+                                                           int64_t after_sequence, int limit) {
+  PADDOCK_ASSIGN_OR_RETURN(json answer, Call({{"operation", "list_egress"},
+                                              {"session_id", session_id},
+                                              {"after_sequence", after_sequence},
+                                              {"limit", limit}}));
+  return PageFromJson(answer);
+}
+
 absl::StatusOr<SocketGatewayClient::Identity> SocketGatewayClient::Ping() {
   PADDOCK_ASSIGN_OR_RETURN(json answer, Call({{"operation", "ping"}}));
   Identity identity;

@@ -31,6 +31,8 @@ class SocketGatewayClient : public GatewayClient {
   absl::Status RenewFence(absl::Duration sent_at, absl::Duration fence_after) override;
   absl::StatusOr<std::vector<std::string>> ListFenced() override;
   absl::StatusOr<GatewayStats> Stats() override;
+  absl::StatusOr<EgressPage> ListEgress(const std::string& session_id, int64_t after_sequence,
+                                        int limit) override;
 
   absl::StatusOr<Identity> Ping();
   // Replaces GatewayOptions::blocked of the running process.

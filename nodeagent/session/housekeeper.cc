@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "nodeagent/system/machine.h"
 
@@ -60,7 +61,14 @@ void Housekeeper::Run() {
   }
   execs_->Sweep();
   incidents_->CheckAll();
+  if (resources_->egress_archive != nullptr) {
+    if (absl::Status pruned = resources_->egress_archive->Prune(Clock::Real()->Now());
+        !pruned.ok()) {
+      LogWarning("can't remove old egress events", {{"error", pruned.ToString()}});
+    }
+  }
   gauges_->Update(*resources_, *manager_, *execs_);
+  for (const auto& chore : chores_) chore();
 }
 
 std::string Housekeeper::CheckDisk() const {

@@ -4,8 +4,8 @@
 
 namespace paddock::nodeagent {
 
-// Finds the layers of the session's image. Makes nothing. FAILED_PRECONDITION when the node lacks
-// it.
+// Finds the layers of the session's image, and the registries that they name. Makes nothing.
+// NOT_FOUND when the node lacks it.
 class ImageStep : public StartStep {
  public:
   explicit ImageStep(const NodeResources* resources) : resources_(resources) {}
@@ -14,6 +14,9 @@ class ImageStep : public StartStep {
   absl::Status Undo(const SessionRecord& record, bool keep_volume) override;
 
  private:
+  // The union over the layers of one image.
+  std::vector<std::string> RegistriesOf(const std::vector<Layer>& layers) const;
+
   const NodeResources* const resources_;
 };
 

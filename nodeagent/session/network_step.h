@@ -5,7 +5,7 @@
 namespace paddock::nodeagent {
 
 // The session's policy and fence in the gateway process: in force before its first process. No
-// gateway process, no session.
+// gateway process, no session. What the gateway has noted of it is kept beyond its end.
 class NetworkStep : public StartStep {
  public:
   explicit NetworkStep(const NodeResources* resources) : resources_(resources) {}
@@ -14,6 +14,8 @@ class NetworkStep : public StartStep {
   absl::Status Undo(const SessionRecord& record, bool keep_volume) override;
 
  private:
+  void KeepEvents(const SessionRecord& record);
+
   const NodeResources* const resources_;
 };
 

@@ -36,7 +36,8 @@ NodeGauges::NodeGauges(prometheus::Registry& registry)
       verdicts_(Family(registry, "paddock_node_egress_packets",
                        "Packets in the router namespace by verdict, since its rules were made.")),
       dns_(Family(registry, "paddock_node_dns_queries",
-                  "Names asked for by sandboxes, by outcome, since the gateway started.")) {}
+                  "Names asked for by sandboxes, by outcome, since the gateway started.")),
+      egress_(registry) {}
 
 void NodeGauges::Update(const NodeResources& resources, const SessionManager& manager,
                         const ExecService& execs) {
@@ -83,6 +84,7 @@ void NodeGauges::UpdateGateway(GatewayClient* gateway) {
     Set(verdicts_, "verdict", verdict, packets);
   }
   for (const auto& [outcome, queries] : stats->dns_queries) Set(dns_, "outcome", outcome, queries);
+  egress_.Update(*stats);
 }
 
 }  // namespace paddock::nodeagent

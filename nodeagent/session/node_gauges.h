@@ -5,6 +5,7 @@
 
 #include <memory>
 
+#include "nodeagent/session/egress_gauges.h"
 #include "nodeagent/session/exec_service.h"
 #include "nodeagent/session/session_manager.h"
 #include "nodeagent/session/start_step.h"
@@ -31,6 +32,7 @@ class NodeGauges {
   prometheus::Family<prometheus::Gauge>& gateway_sessions_;
   prometheus::Family<prometheus::Gauge>& verdicts_;
   prometheus::Family<prometheus::Gauge>& dns_;
+  EgressGauges egress_;
 };
 
 }  // namespace paddock::nodeagent

@@ -225,6 +225,31 @@ absl::StatusOr<SessionRecord> SessionManager::GetRunning(const std::string& sess
   return record;
 }
 
+std::set<std::string> SessionManager::ImagesInUse() const {
+  std::set<std::string> images;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, entry] : entries_) {
+    if (entry->record.has_value()) images.insert(entry->record->spec.image_digest);
+    if (entry->wanted.has_value()) images.insert(entry->wanted->image_digest);
+  }
+  images.erase("");
+  return images;
+}
+
+std::optional<SessionPhase> SessionManager::PhaseOf(const std::string& session_id,
+                                                    int64_t generation) const {
+  absl::MutexLock lock(&mutex_);
+  const Entry* entry = Find(session_id);
+  if (entry == nullptr) return std::nullopt;
+  if (entry->wanted.has_value() && entry->wanted->generation == generation) {
+    return SessionPhase::kStarting;
+  }
+  if (!entry->record.has_value() || entry->record->spec.generation != generation) {
+    return std::nullopt;
+  }
+  return IsSuperseded(ViewOf(*entry)) ? SessionPhase::kStopping : entry->record->status.phase;
+}
+
 std::vector<SessionRecord> SessionManager::ListRunning() const {
   std::vector<SessionRecord> running;
   absl::MutexLock lock(&mutex_);

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@ namespace paddock::nodeagent {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -190,9 +192,9 @@ TEST_F(SessionManagerTest, RemovalGoesOnUntilItSucceeds) {
   }
 }
 
-TEST_F(SessionManagerTest, LimitedNetworkingIsRefusedBeforeAnythingIsMade) {
+TEST_F(SessionManagerTest, APolicyThatCantBeReadIsRefusedBeforeAnythingIsMade) {
   SessionSpec spec = Spec(1);
-  spec.network = NetworkMode::kLimited;
+  spec.network.policy.kind = NetworkPolicy::Kind::kNone;
   std::atomic<int> made{0};
   machine().SetHook([&](const std::string& call) {
     for (const char* maker : {"volume.Create", "pool.Acquire", "gateway.Put", "runtime.Start"}) {
@@ -202,8 +204,27 @@ TEST_F(SessionManagerTest, LimitedNetworkingIsRefusedBeforeAnythingIsMade) {
   const auto status = Put(spec);
   ASSERT_TRUE(status.ok());
   EXPECT_EQ(status->phase, SessionPhase::kTerminated);
-  EXPECT_EQ(status->reason, kReasonUnimplemented);
+  EXPECT_EQ(status->reason, kReasonStartFailed);
   EXPECT_EQ(made, 0);
+}
+
+TEST_F(SessionManagerTest, TheGatewayHasTheWholePolicyBeforeTheContainerStarts) {
+  SessionSpec spec = Spec(1);
+  spec.network.policy = {NetworkPolicy::Kind::kLimited, {"a.example"}, {{"m.example", 8443}}};
+  spec.network.allow_package_managers = true;
+  std::optional<NetworkPolicy> seen;
+  machine().SetHook([&](const std::string& call) {
+    if (call != "runtime.Start") return;
+    const auto sessions = resources().gateway->ListSessions();
+    if (sessions.ok() && sessions->size() == 1) seen = (*sessions)[0].policy;
+  });
+  ASSERT_EQ(Put(spec)->phase, SessionPhase::kRunning);
+  machine().SetHook(nullptr);
+  ASSERT_TRUE(seen.has_value());
+  EXPECT_EQ(seen->kind, NetworkPolicy::Kind::kLimited);
+  EXPECT_THAT(seen->hosts, ElementsAre("a.example", "index.example"));
+  ASSERT_EQ(seen->host_ports.size(), 1u);
+  EXPECT_EQ(seen->host_ports[0].port, 8443);
 }
 
 TEST_F(SessionManagerTest, RefusesIdsThatAreNone) {

@@ -18,6 +18,69 @@ absl::Time TimeFromJson(const Json& json) {
                                   : absl::InfinitePast();
 }
 
+constexpr char kUnrestricted[] = "unrestricted";
+constexpr char kLimited[] = "limited";
+constexpr char kNone[] = "none";
+// How earlier agents wrote an unrestricted network; they had no other.
+constexpr int kUnrestrictedNumber = 1;
+
+const char* KindName(NetworkPolicy::Kind kind) {
+  switch (kind) {
+    case NetworkPolicy::Kind::kUnrestricted:
+      return kUnrestricted;
+    case NetworkPolicy::Kind::kLimited:
+      return kLimited;
+    case NetworkPolicy::Kind::kNone:
+      return kNone;
+  }
+  return kNone;
+}
+
+Json NetworkToJson(const SessionNetwork& network) {
+  Json json = {{"kind", KindName(network.policy.kind)}};
+  if (network.policy.kind != NetworkPolicy::Kind::kLimited) return json;
+  json["hosts"] = network.policy.hosts;
+  json["allow_package_managers"] = network.allow_package_managers;
+  Json& targets = json["host_ports"] = Json::array();
+  for (const HostPort& target : network.policy.host_ports) {
+    targets.push_back({{"host", target.host}, {"port", target.port}});
+  }
+  return json;
+}
+
+// Throws for what isn't a limited network.
+SessionNetwork LimitedFromJson(const Json& json) {
+  SessionNetwork network;
+  network.policy.kind = NetworkPolicy::Kind::kLimited;
+  network.policy.hosts = json.at("hosts").get<std::vector<std::string>>();
+  network.allow_package_managers = json.at("allow_package_managers").get<bool>();
+  for (const Json& target : json.at("host_ports")) {
+    network.policy.host_ports.push_back(
+        {target.at("host").get<std::string>(), target.at("port").get<int>()});
+  }
+  return network;
+}
+
+// What can't be read is no network, and no reason to lose the rest of the record.
+SessionNetwork NetworkFromJson(const Json& json) {
+  SessionNetwork network;
+  if (json.is_number_integer()) {
+    if (json.get<int64_t>() == kUnrestrictedNumber) {
+      network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
+    }
+    return network;
+  }
+  const auto kind = json.find("kind");
+  if (kind == json.end()) return network;
+  if (*kind == kUnrestricted) network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
+  if (*kind != kLimited) return network;
+  try {
+    return LimitedFromJson(json);
+  } catch (const Json::exception&) {
+    return network;
+  }
+}
+
 Json SpecToJson(const SessionSpec& spec) {
   return {{"session_id", spec.session_id},
           {"generation", spec.generation},
@@ -29,7 +92,7 @@ Json SpecToJson(const SessionSpec& spec) {
           {"io_weight", spec.limits.io_weight},
           {"runtime_class", spec.runtime_class},
           {"reschedule", spec.on_node_loss == OnNodeLoss::kReschedule},
-          {"network", static_cast<int>(spec.network)},
+          {"network", NetworkToJson(spec.network)},
           {"keep_volume", spec.keep_volume}};
 }
 
@@ -45,7 +108,8 @@ SessionSpec SpecFromJson(const Json& json) {
   spec.limits.io_weight = json.value("io_weight", 100);
   spec.runtime_class = json.value("runtime_class", "");
   spec.on_node_loss = json.value("reschedule", false) ? OnNodeLoss::kReschedule : OnNodeLoss::kKeep;
-  spec.network = static_cast<NetworkMode>(json.value("network", 0));
+  const auto network = json.find("network");
+  if (network != json.end()) spec.network = NetworkFromJson(*network);
   spec.keep_volume = json.value("keep_volume", false);
   return spec;
 }
@@ -123,6 +187,9 @@ absl::StatusOr<SessionRecord> RecordFromJson(const Json& json) {
   for (const Json& id : json.value("background_execs", Json::array())) {
     record.background_execs.insert(id.get<std::string>());
   }
+  for (const Json& host : json.value("registry_hosts", Json::array())) {
+    if (host.is_string()) record.registry_hosts.push_back(host.get<std::string>());
+  }
   record.removed = json.value("removed", false);
   return record;
 }
@@ -134,6 +201,14 @@ bool SessionRecord::KeepsVolume() const {
          (status.reason == kReasonNodeRebooted ||
           (spec.keep_volume && !status.exit_code.has_value() &&
            status.started_at == absl::InfinitePast()));
+}
+
+NetworkPolicy SessionRecord::Policy() const {
+  NetworkPolicy policy = spec.network.policy;
+  if (policy.kind == NetworkPolicy::Kind::kLimited && spec.network.allow_package_managers) {
+    policy.hosts.insert(policy.hosts.end(), registry_hosts.begin(), registry_hosts.end());
+  }
+  return policy;
 }
 
 std::string EncodeSessionRecord(const SessionRecord& record) {
@@ -148,6 +223,7 @@ std::string EncodeSessionRecord(const SessionRecord& record) {
                          {"start_time", record.container->start_time}};
   }
   if (!record.background_execs.empty()) json["background_execs"] = record.background_execs;
+  if (!record.registry_hosts.empty()) json["registry_hosts"] = record.registry_hosts;
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -33,11 +34,15 @@ struct SessionRecord {
   std::optional<RunningContainer> container;
   // Execs whose command has ended but left processes behind; they survive a restart of the agent.
   std::set<std::string> background_execs;
+  // With allow_package_managers: the registries as they were when it was started.
+  std::vector<std::string> registry_hosts;
   // Nothing of it is left on this node but this record (and, with keep_volume, its volume).
   bool removed = false;
 
   // The volume outlives a failed or lost start until somebody stops the session.
   bool KeepsVolume() const;
+  // All that the session may reach.
+  NetworkPolicy Policy() const;
 };
 
 std::string EncodeSessionRecord(const SessionRecord& record);

@@ -13,7 +13,10 @@ SessionRecord Full() {
   record.spec.limits = {2000, 1 << 20, 100, 1 << 30, 50};
   record.spec.runtime_class = "runsc";
   record.spec.on_node_loss = OnNodeLoss::kReschedule;
-  record.spec.network = NetworkMode::kUnrestricted;
+  record.spec.network.policy = {
+      NetworkPolicy::Kind::kLimited, {"a.example", "*.b.example"}, {{"m.example", 8443}}};
+  record.spec.network.allow_package_managers = true;
+  record.registry_hosts = {"index.example"};
   record.spec.keep_volume = true;
   record.status.session_id = "sesn_x";
   record.status.generation = 3;
@@ -44,6 +47,45 @@ TEST(SessionRecordTest, ReadsWhatItWrote) {
   EXPECT_EQ(read->status.ended_at, absl::InfinitePast());
   EXPECT_EQ(read->pair->router_veth, "s4");
   EXPECT_EQ(read->container->start_time, 99u);
+}
+
+TEST(SessionRecordTest, APolicyIsTheOneItWasCreatedWith) {
+  const NetworkPolicy policy = DecodeSessionRecord(EncodeSessionRecord(Full()))->Policy();
+  EXPECT_EQ(policy.kind, NetworkPolicy::Kind::kLimited);
+  EXPECT_EQ(policy.hosts, (std::vector<std::string>{"a.example", "*.b.example", "index.example"}));
+  ASSERT_EQ(policy.host_ports.size(), 1u);
+  EXPECT_EQ(policy.host_ports[0].host, "m.example");
+  EXPECT_EQ(policy.host_ports[0].port, 8443);
+}
+
+TEST(SessionRecordTest, RegistriesCountOnlyWhereTheyAreAllowed) {
+  SessionRecord record = Full();
+  record.spec.network.allow_package_managers = false;
+  EXPECT_EQ(record.Policy().hosts, (std::vector<std::string>{"a.example", "*.b.example"}));
+}
+
+NetworkPolicy::Kind KindOf(const std::string& network) {
+  const std::string record = R"({"spec":{"session_id":"a","generation":1,"network":)" + network +
+                             R"(},"status":{"phase":"RUNNING"}})";
+  const auto read = DecodeSessionRecord(record);
+  EXPECT_TRUE(read.ok()) << read.status() << " for " << network;
+  return read.ok() ? read->Policy().kind : NetworkPolicy::Kind::kUnrestricted;
+}
+
+TEST(SessionRecordTest, RecordsOfEarlierAgentsAreRead) {
+  EXPECT_EQ(KindOf("1"), NetworkPolicy::Kind::kUnrestricted);
+  EXPECT_EQ(KindOf("2"), NetworkPolicy::Kind::kNone);
+  EXPECT_EQ(KindOf("0"), NetworkPolicy::Kind::kNone);
+}
+
+TEST(SessionRecordTest, APolicyThatCantBeReadIsNoNetwork) {
+  for (const char* network :
+       {"null", "[]", "{}", "\"unrestricted\"", R"({"kind":"open"})", R"({"kind":"limited"})",
+        R"({"kind":"limited","hosts":"a","allow_package_managers":true,"host_ports":[]})",
+        R"({"kind":"limited","hosts":[],"allow_package_managers":1,"host_ports":[]})",
+        R"({"kind":"limited","hosts":[],"allow_package_managers":true,"host_ports":[7]})"}) {
+    EXPECT_EQ(KindOf(network), NetworkPolicy::Kind::kNone) << network;
+  }
 }
 
 TEST(SessionRecordTest, BytesThatAreNoUtf8DontBreakIt) {

@@ -14,6 +14,7 @@ namespace paddock::nodeagent {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
@@ -55,6 +56,45 @@ class SessionRestorerTest : public SessionFixture {
     ASSERT_TRUE(manager().WaitIdle(kDeadline));
   }
 };
+
+TEST_F(SessionRestorerTest, APolicyIsTheOneItWasCreatedWith) {
+  SessionSpec spec = Spec(1);
+  spec.network.policy = {NetworkPolicy::Kind::kLimited, {"a.example"}, {}};
+  spec.network.allow_package_managers = true;
+  ASSERT_EQ(Put(spec)->phase, SessionPhase::kRunning);
+  const FakeMachine::Snapshot before = machine().Take();
+  End();
+  // The gateway process lost it, and the operator has changed the registries since.
+  FakeMachine::Snapshot without = before;
+  without.gateway.clear();
+  machine().GoBack(without);
+  set_registry_hosts({"other.example"});
+  Begin();
+  const auto sessions = resources().gateway->ListSessions();
+  ASSERT_TRUE(sessions.ok());
+  ASSERT_EQ(sessions->size(), 1u);
+  EXPECT_EQ((*sessions)[0].policy.kind, NetworkPolicy::Kind::kLimited);
+  EXPECT_THAT((*sessions)[0].policy.hosts, ElementsAre("a.example", "index.example"));
+  // A new one has the new ones.
+  ASSERT_TRUE(Stop(1).ok());
+  spec.generation = 2;
+  ASSERT_EQ(Put(spec)->phase, SessionPhase::kRunning);
+  EXPECT_THAT((*resources().gateway->ListSessions())[0].policy.hosts,
+              ElementsAre("a.example", "other.example"));
+}
+
+TEST_F(SessionRestorerTest, ARunningSessionWhosePolicyCantBeReadLosesItsNetwork) {
+  ASSERT_EQ(Put(Spec(1))->phase, SessionPhase::kRunning);
+  End();
+  std::string record = *ReadFile(paths().SessionFile(kId));
+  const size_t at = record.find("\"unrestricted\"");
+  ASSERT_NE(at, std::string::npos);
+  record.replace(at, 14, "\"opened\"");
+  ASSERT_TRUE(WriteFile(paths().SessionFile(kId), record).ok());
+  Begin();
+  EXPECT_EQ(restored().adopted, 1);
+  EXPECT_EQ((*resources().gateway->ListSessions())[0].policy.kind, NetworkPolicy::Kind::kNone);
+}
 
 TEST_F(SessionRestorerTest, AdoptsWhatRuns) {
   ASSERT_TRUE(Put(Spec(1)).ok());

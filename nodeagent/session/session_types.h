@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/session_phase.h"
+#include "nodeagent/egress/gateway_client.h"
 #include "nodeagent/runtime/container_runtime.h"
 
 namespace paddock::nodeagent {
@@ -25,8 +26,13 @@ inline constexpr absl::string_view kReasonFenced = "FENCED";
 inline constexpr absl::string_view kReasonNodeRebooted = "NODE_REBOOTED";
 inline constexpr absl::string_view kReasonStopped = "STOPPED";
 
-// What a session's network may be. Anything but unrestricted is refused before anything is made.
-enum class NetworkMode { kUnspecified, kUnrestricted, kLimited };
+// What a session's network may be, as the control plane ordered it. A policy of kNone is one that
+// can't be read: such a session isn't started, and one that runs loses its network.
+struct SessionNetwork {
+  NetworkPolicy policy;
+  // Of kLimited: adds the registries that the layers of the session's image name.
+  bool allow_package_managers = false;
+};
 
 // What happens to a session whose node is lost.
 enum class OnNodeLoss { kKeep, kReschedule };
@@ -39,7 +45,7 @@ struct SessionSpec {
   SandboxLimits limits;
   std::string runtime_class;  // Empty: the node's default OCI runtime.
   OnNodeLoss on_node_loss = OnNodeLoss::kKeep;
-  NetworkMode network = NetworkMode::kUnspecified;
+  SessionNetwork network;
   bool keep_volume = false;  // Start from the volume that is there.
 };
 

@@ -103,10 +103,10 @@ absl::Status SessionManager::RunSteps(Entry* entry, StartContext* context) {
   if (record.start_attempts > options_.max_start_attempts) {
     return fail(kReasonStartFailed, absl::AbortedError("the node agent ended during each start"));
   }
-  if (record.spec.network != NetworkMode::kUnrestricted) {
-    return fail(kReasonUnimplemented,
-                absl::UnimplementedError("limited networking isn't supported by this node yet, and "
-                                         "a session never runs with more than it asked for"));
+  if (record.spec.network.policy.kind == NetworkPolicy::Kind::kNone) {
+    return fail(kReasonStartFailed,
+                absl::InvalidArgumentError("its network policy can't be read by this node, and a "
+                                           "session never runs with more than it asked for"));
   }
   if (resources_->runtimes.count(record.spec.runtime_class) == 0) {
     return fail(kReasonStartFailed,

@@ -44,9 +44,7 @@ GatewaySession DescribeGatewaySession(const NodeResources& resources, const Sess
   session.generation = record.spec.generation;
   session.address = record.pair->address;
   session.router_veth = record.pair->router_veth;
-  session.policy.kind = record.spec.network == NetworkMode::kUnrestricted
-                            ? NetworkPolicy::Kind::kUnrestricted
-                            : NetworkPolicy::Kind::kNone;
+  session.policy = record.Policy();
   session.fenced = record.spec.on_node_loss == OnNodeLoss::kReschedule;
   session.cgroup_directories = resources.cgroups->Directories(record.spec.session_id);
   return session;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "nodeagent/net/namespace_pool.h"
 #include "nodeagent/runtime/cgroup_manager.h"
 #include "nodeagent/runtime/container_runtime.h"
+#include "nodeagent/session/egress_archive.h"
 #include "nodeagent/session/session_record.h"
 #include "nodeagent/system/paths.h"
 
@@ -29,7 +31,10 @@ struct NodeResources {
   CgroupManager* cgroups = nullptr;
   // By runtime class; "" is the node's default.
   std::map<std::string, ContainerRuntime*> runtimes;
+  EgressArchive* egress_archive = nullptr;  // None: the events of ended sessions aren't kept.
   std::string base_image;  // Digest of the layer that sessions without packages start from.
+  // Set by the operator: these are the registries, whatever the layers name.
+  std::optional<std::vector<std::string>> registry_hosts;
 };
 
 // What one start hands from step to step; lost with the process.

@@ -21,6 +21,7 @@ namespace paddock::nodeagent {
 //       runtime/                      the OCI runtime's own --root for this session
 //       etc/                          resolv.conf, hosts, hostname that are mounted into the
 //       sandbox
+//     egress/<session id>.json        what the network policy of an ended session let through
 //     tombstones.json                 highest generation that was seen or stopped, by session
 //   <volumes>/                        a file system with quotas (see image/volume_store.h)
 //     sessions/<session id>/          the session's subvolume: upper/ and work/ of its overlay
@@ -34,6 +35,7 @@ class Paths {
   const std::string& state() const { return state_; }
   const std::string& volumes() const { return volumes_; }
   std::string NodeFile() const { return absl::StrCat(state_, "/node.json"); }
+  std::string EgressDir() const { return absl::StrCat(state_, "/egress"); }
   std::string TombstonesFile() const { return absl::StrCat(state_, "/tombstones.json"); }
   std::string GatewayDir() const { return absl::StrCat(state_, "/gateway"); }
   std::string SessionsDir() const { return absl::StrCat(state_, "/sessions"); }

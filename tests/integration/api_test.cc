@@ -174,23 +174,6 @@ TEST_F(ApiTest, OverloadIsResourceExhaustedWithRetryInfo) {
   EXPECT_TRUE(absl::IsResourceExhausted(exec.status())) << exec.status();
 }
 
-TEST_F(ApiTest, WhatIsNotBuiltYetSaysSoByName) {
-  v1::RebuildEnvironmentRequest rebuild;
-  v1::Environment environment;
-  grpc::Status status =
-      client_->environments().RebuildEnvironment(client_->Context().get(), rebuild, &environment);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("RebuildEnvironment"));
-  v1::ListEgressEventsResponse events;
-  status = client_->sessions().ListEgressEvents(client_->Context().get(), {}, &events);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  const auto context = client_->Context();
-  const auto stream = client_->sessions().WatchEgress(context.get(), {});
-  v1::EgressEvent event;
-  EXPECT_FALSE(stream->Read(&event));
-  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNIMPLEMENTED);
-}
-
 // --- Environments and agents
 
 TEST_F(ApiTest, AnEnvironmentLivesFromCreateToDelete) {

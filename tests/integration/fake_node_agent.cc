@@ -178,7 +178,7 @@ grpc::Status FakeNodeAgent::PutSession(grpc::ServerContext*,
   const internal::v1::SessionSpec& spec = request->spec();
   absl::MutexLock lock(&mutex_);
   sessions_[spec.session_id()] = spec.generation();
-  session_images_[spec.session_id()] = spec.image_digest();
+  specs_[spec.session_id()] = spec;
   applied_ = std::max(applied_, request->revision());
   SetRunning(spec.session_id(), spec.generation(), response->mutable_status());
   return grpc::Status::OK;
@@ -293,12 +293,6 @@ void FakeNodeAgent::Forget(const std::string& digest) {
   }
 }
 
-std::string FakeNodeAgent::image_of(const std::string& session_id) const {
-  absl::MutexLock lock(&mutex_);
-  const auto found = session_images_.find(session_id);
-  return found == session_images_.end() ? "" : found->second;
-}
-
 grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
                                        const internal::v1::BuildLayerRequest* request,
                                        grpc::ServerWriter<internal::v1::BuildLayerEvent>* writer) {
@@ -355,6 +349,60 @@ grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
   }
   writer->Write(event);
   return grpc::Status::OK;
+}
+
+internal::v1::SessionSpec FakeNodeAgent::SpecOf(const std::string& session_id) const {
+  absl::MutexLock lock(&mutex_);
+  const auto found = specs_.find(session_id);
+  return found == specs_.end() ? internal::v1::SessionSpec() : found->second;
+}
+
+void FakeNodeAgent::Deny(const std::string& session_id, const std::string& name) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<internal::v1::NodeEgressEvent>& events = egress_[session_id];
+  internal::v1::NodeEgressEvent event;
+  event.set_sequence(static_cast<int64_t>(events.size()) + 1);
+  event.mutable_event()->set_name(name);
+  event.mutable_event()->set_verdict(v1::EGRESS_VERDICT_DENIED);
+  events.push_back(event);
+}
+
+grpc::Status FakeNodeAgent::ListEgressEvents(
+    grpc::ServerContext*, const internal::v1::NodeListEgressEventsRequest* request,
+    internal::v1::NodeListEgressEventsResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  const auto& events = egress_[request->session_id()];
+  for (auto event = events.rbegin(); event != events.rend(); ++event) {
+    if (request->before_sequence() > 0 && event->sequence() >= request->before_sequence()) continue;
+    if (response->events_size() >= request->limit()) {
+      response->set_more(true);
+      break;
+    }
+    *response->add_events() = *event;
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeNodeAgent::WatchEgress(grpc::ServerContext* context,
+                                        const internal::v1::NodeListEgressEventsRequest* request,
+                                        grpc::ServerWriter<internal::v1::NodeEgressEvent>* writer) {
+  size_t told = 0;
+  ++hanging_;
+  while (!context->IsCancelled()) {
+    std::vector<internal::v1::NodeEgressEvent> events;
+    bool ended;
+    {
+      absl::MutexLock lock(&mutex_);
+      events = egress_[request->session_id()];
+      const auto found = sessions_.find(request->session_id());
+      ended = found == sessions_.end() || found->second != request->generation();
+    }
+    for (; told < events.size(); ++told) writer->Write(events[told]);
+    if (ended) break;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  --hanging_;
+  return context->IsCancelled() ? grpc::Status::CANCELLED : grpc::Status::OK;
 }
 
 }  // namespace paddock::testing

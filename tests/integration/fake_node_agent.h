@@ -55,9 +55,11 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   void Release() { released_ = true; }
   // The layer is collected.
   void Forget(const std::string& digest);
-  // Of the session that runs there.
-  std::string image_of(const std::string& session_id) const;
 
+  // What the newest PutSession of the session said.
+  internal::v1::SessionSpec SpecOf(const std::string& session_id) const;
+  // The session was denied that name.
+  void Deny(const std::string& session_id, const std::string& name);
   // Whole files, by path.
   std::map<std::string, std::string> files() const;
 
@@ -83,6 +85,13 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
                           const internal::v1::BuildLayerRequest* request,
                           grpc::ServerWriter<internal::v1::BuildLayerEvent>* writer) override;
 
+  grpc::Status ListEgressEvents(grpc::ServerContext* context,
+                                const internal::v1::NodeListEgressEventsRequest* request,
+                                internal::v1::NodeListEgressEventsResponse* response) override;
+  grpc::Status WatchEgress(grpc::ServerContext* context,
+                           const internal::v1::NodeListEgressEventsRequest* request,
+                           grpc::ServerWriter<internal::v1::NodeEgressEvent>* writer) override;
+
  private:
   std::unique_ptr<internal::v1::NodeRegistry::Stub> Registry(int port) const;
   // FAILED_PRECONDITION for another generation than the one that runs.
@@ -105,10 +114,11 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   mutable absl::Mutex mutex_;
   int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, int64_t> sessions_ ABSL_GUARDED_BY(mutex_);  // Generations.
-  std::map<std::string, std::string> session_images_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> builds_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> layers_ ABSL_GUARDED_BY(mutex_);  // Digests by cache key.
   std::map<std::string, std::string> files_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, internal::v1::SessionSpec> specs_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<internal::v1::NodeEgressEvent>> egress_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace paddock::testing

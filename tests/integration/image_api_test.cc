@@ -168,7 +168,7 @@ TEST_F(ImageApiTest, LayersAreBuiltInOrderAndASessionStartsFromThem) {
   const auto session = CreateSession(created.id(), 10);
   ASSERT_TRUE(session.ok()) << session.status();
   EXPECT_EQ(session->state(), v1::SESSION_STATE_RUNNING);
-  EXPECT_EQ(node_->image_of(session->id()), image.digest());
+  EXPECT_EQ(node_->SpecOf(session->id()).image_digest(), image.digest());
 }
 
 TEST_F(ImageApiTest, ABuildUnderWaySaysWhichManagerAndSinceWhen) {
@@ -295,8 +295,8 @@ TEST_F(ImageApiTest, ASessionWaitsForTheBuildAndStartsFromIt) {
   EXPECT_TRUE(Eventually(
       [&] { return client_.GetSession(pending->id())->state() == v1::SESSION_STATE_RUNNING; }));
   const std::string digest = Get(id).image().digest();
-  EXPECT_EQ(node_->image_of(waited->id()), digest);
-  EXPECT_EQ(node_->image_of(pending->id()), digest);
+  EXPECT_EQ(node_->SpecOf(waited->id()).image_digest(), digest);
+  EXPECT_EQ(node_->SpecOf(pending->id()).image_digest(), digest);
 }
 
 TEST_F(ImageApiTest, ASessionThatWaitsEndsWhenTheBuildFails) {
@@ -380,7 +380,7 @@ TEST_F(ImageApiTest, AnotherNodeBuildsWhenOneIsLost) {
   const auto session = CreateSession(id, 10);
   ASSERT_TRUE(session.ok()) << session.status();
   EXPECT_EQ(session->state(), v1::SESSION_STATE_RUNNING) << session->ShortDebugString();
-  EXPECT_EQ(other->image_of(session->id()), image.digest());
+  EXPECT_EQ(other->SpecOf(session->id()).image_digest(), image.digest());
 }
 
 TEST_F(ImageApiTest, SessionsStayOnNodesThatHaveTheImage) {
@@ -409,6 +409,7 @@ TEST_F(ImageApiTest, SessionsStayOnNodesThatHaveTheImage) {
 TEST_F(ImageApiTest, AnImageThatNoNodeHasAnyMoreIsMadeAgain) {
   const std::string id = Create(With("e", "jq", "")).id();
   const std::string digest = Reach(id, v1::IMAGE_STATE_READY).digest();
+  ASSERT_TRUE(node_->Heartbeat(replica_->internal_port()).ok());
   node_->Forget(digest);
   // As soon as the control plane has heard of it.
   absl::StatusOr<v1::Session> session = absl::UnknownError("");
@@ -418,7 +419,7 @@ TEST_F(ImageApiTest, AnImageThatNoNodeHasAnyMoreIsMadeAgain) {
   }));
   ASSERT_TRUE(session.ok()) << session.status();
   EXPECT_EQ(session->state(), v1::SESSION_STATE_RUNNING) << session->ShortDebugString();
-  EXPECT_NE(node_->image_of(session->id()), digest);
+  EXPECT_NE(node_->SpecOf(session->id()).image_digest(), digest);
 }
 
 TEST_F(ImageApiTest, ARebuildInMidBuildGoesOnWithIt) {

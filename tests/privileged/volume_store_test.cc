@@ -10,6 +10,7 @@
 #include "nodeagent/image/directory_layer_store.h"
 #include "nodeagent/image/loop_volume_store.h"
 #include "nodeagent/image/prepare_volumes.h"
+#include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/image/store_factory.h"
 #include "nodeagent/system/subprocess.h"
 #include "tests/contract/volume_store_contract.h"
@@ -95,13 +96,16 @@ TEST_F(PrepareVolumesTest, AFileThatTheDiskCannotHoldIsRefusedAndNotLeft) {
 class LayerStoreTest : public TemporaryTree {
  protected:
   void SetUp() override {
-    for (const char* part : {"/tree/bin", "/tree/etc", "/store"}) {
+    for (const char* part : {"/tree/bin", "/tree/etc", "/tree/usr/share/paddock", "/store"}) {
       ASSERT_TRUE(MakeDirectories(directory_ + part).ok());
     }
     ASSERT_TRUE(WriteFile(directory_ + "/tree/bin/tool", "#!/bin/sh\n", 0755).ok());
     ASSERT_EQ(chmod((directory_ + "/tree/bin/tool").c_str(), 04755), 0);
     ASSERT_TRUE(
         WriteFile(directory_ + "/tree/etc/environment", "PATH=/bin\nQUOTED=\"a b\"\n").ok());
+    ASSERT_TRUE(WriteFile(directory_ + "/tree/" + std::string(kRegistriesFile),
+                          R"({"pip": ["index.example"], "apt": ["deb.example", "10.0.0.1"]})")
+                    .ok());
     ASSERT_TRUE(RunChecked({{"tar", "-C", directory_ + "/tree", "-cf", Archive(), "."}}).ok());
     store_ = std::make_unique<DirectoryLayerStore>(directory_ + "/store");
   }
@@ -118,8 +122,19 @@ TEST_F(LayerStoreTest, AnImportKeepsModesAndEnvironment) {
   ASSERT_EQ(stat((layer->root_dir + "/bin/tool").c_str(), &stats), 0);
   EXPECT_EQ(stats.st_mode & 07777, 04755u);
   EXPECT_EQ(layer->environment, (std::vector<std::string>{"PATH=/bin", "QUOTED=a b"}));
+  EXPECT_EQ(layer->registry_hosts, (std::vector<std::string>{"deb.example", "index.example"}));
   EXPECT_EQ(*store_->Import(Archive()), *digest);
   EXPECT_EQ(store_->List()->size(), 1u);
+}
+
+TEST_F(LayerStoreTest, RegistriesAreNotReadThroughLinks) {
+  const std::string share = directory_ + "/tree/usr/share";
+  ASSERT_EQ(rename((share + "/paddock").c_str(), (directory_ + "/outside").c_str()), 0);
+  ASSERT_EQ(symlink((directory_ + "/outside").c_str(), (share + "/paddock").c_str()), 0);
+  ASSERT_TRUE(RunChecked({{"tar", "-C", directory_ + "/tree", "-cf", Archive(), "."}}).ok());
+  const absl::StatusOr<std::string> digest = store_->Import(Archive());
+  ASSERT_TRUE(digest.ok()) << digest.status();
+  EXPECT_TRUE(store_->Get(*digest)->registry_hosts.empty());
 }
 
 TEST_F(LayerStoreTest, AnArchiveUnlikeItsStatedDigestIsRefused) {

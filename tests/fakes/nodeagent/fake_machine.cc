@@ -39,7 +39,21 @@ struct FakeLayers : LayerStore {
   absl::StatusOr<Layer> Get(const std::string& digest) override {
     PADDOCK_RETURN_IF_ERROR(machine->Call("layer.Get", [] { return absl::OkStatus(); }));
     if (digest != "sha256:base") return absl::NotFoundError(digest);
-    return Layer{digest, "/base", {"PATH=/bin"}};
+    return Layer{digest, "/base", {"PATH=/bin"}, {"index.example"}};
+  }
+  absl::StatusOr<std::vector<Layer>> Chain(const std::string& digest) override {
+    PADDOCK_ASSIGN_OR_RETURN(Layer layer, Get(digest));
+    return std::vector<Layer>{std::move(layer)};
+  }
+  absl::StatusOr<Layer> FindByKey(const std::string& cache_key) override {
+    return absl::NotFoundError(cache_key);
+  }
+  absl::StatusOr<Layer> Commit(const LayerDraft& draft) override {
+    return absl::UnimplementedError("this machine builds nothing");
+  }
+  absl::StatusOr<std::vector<std::string>> Collect(int64_t, const std::set<std::string>&,
+                                                   absl::Duration) override {
+    return std::vector<std::string>();
   }
   absl::StatusOr<std::vector<Layer>> List() override { return std::vector<Layer>(); }
   absl::StatusOr<std::string> Import(const std::string& archive) override { return archive; }
@@ -112,6 +126,19 @@ struct FakeGateway : GatewayClient {
     return std::vector<std::string>(machine->fenced_.begin(), machine->fenced_.end());
   }
   absl::StatusOr<GatewayStats> Stats() override { return GatewayStats(); }
+  absl::StatusOr<EgressPage> ListEgress(const std::string& session_id, int64_t after_sequence,
+                                        int limit) override {
+    absl::MutexLock lock(&machine->mutex_);
+    if (machine->gateway_.count(session_id) == 0) return absl::NotFoundError(session_id);
+    EgressPage page;
+    for (const EgressEvent& event : machine->egress_[session_id]) {
+      if (event.sequence <= after_sequence) continue;
+      page.more = static_cast<int>(page.events.size()) >= limit;
+      if (page.more) break;
+      page.events.push_back(event);
+    }
+    return page;
+  }
   FakeMachine* const machine;
 };
 
@@ -279,6 +306,13 @@ NodeResources FakeMachine::NewAgent() {
   resources.runtimes[""] = &agent_->runtime;
   resources.base_image = "sha256:base";
   return resources;
+}
+
+void FakeMachine::AddEgress(const std::string& session_id, EgressEvent event) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<EgressEvent>& events = egress_[session_id];
+  event.sequence = static_cast<int64_t>(events.size()) + 1;
+  events.push_back(std::move(event));
 }
 
 absl::Status FakeMachine::Call(const std::string& name, const std::function<absl::Status()>& act) {

@@ -56,6 +56,8 @@ class FakeMachine {
   void GoBack(const Snapshot& snapshot);
   void AddExecCgroup(const std::string& session_id, const std::string& exec_id, bool populated);
   void Fence(const std::string& session_id);
+  // The gateway has one event more of this session; the sequence is set here, from 1.
+  void AddEgress(const std::string& session_id, EgressEvent event);
 
   // What is there, as "volume:…", "cgroup:…", "container:…", "gateway:…", "slot:…"; empty: nothing
   // is leaked.
@@ -89,6 +91,7 @@ class FakeMachine {
   std::set<std::string> volumes_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, GatewaySession> gateway_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> fenced_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<EgressEvent>> egress_ ABSL_GUARDED_BY(mutex_);
   // By session: execs with and without processes.
   std::map<std::string, std::map<std::string, bool>> cgroups_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Container> containers_ ABSL_GUARDED_BY(mutex_);

@@ -97,6 +97,9 @@ class SessionFixture : public ::testing::Test {
   SessionManager& manager() { return *manager_; }
   const NodeResources& resources() const { return resources_; }
   const Paths& paths() const { return paths_; }
+  // Of the next agent.
+  void set_registry_hosts(std::vector<std::string> hosts) { registry_hosts_ = std::move(hosts); }
+  void set_egress_archive(EgressArchive* archive) { egress_archive_ = archive; }
   void set_boot_id(const std::string& boot_id) { boot_id_ = boot_id; }
 
   SessionSpec Spec(int64_t generation) const {
@@ -104,7 +107,7 @@ class SessionFixture : public ::testing::Test {
     spec.session_id = kId;
     spec.generation = generation;
     spec.limits = {1000, 1 << 20, 10, 1 << 25, 100};
-    spec.network = NetworkMode::kUnrestricted;
+    spec.network.policy.kind = NetworkPolicy::Kind::kUnrestricted;
     return spec;
   }
 
@@ -123,6 +126,8 @@ class SessionFixture : public ::testing::Test {
   }
   void Begin() {
     resources_ = machine_->NewAgent();
+    resources_.registry_hosts = registry_hosts_;
+    resources_.egress_archive = egress_archive_;
     auto tombstones = TombstoneLog::Open(paths_.TombstonesFile(), clock_.Now());
     ASSERT_TRUE(tombstones.ok()) << tombstones.status();
     tombstones_ = *std::move(tombstones);
@@ -152,6 +157,8 @@ class SessionFixture : public ::testing::Test {
  private:
   Paths paths_{"", ""};
   std::string boot_id_ = "boot-1";
+  std::optional<std::vector<std::string>> registry_hosts_;
+  EgressArchive* egress_archive_ = nullptr;
   FakeClock clock_;
   SessionMetrics metrics_{std::make_shared<prometheus::Registry>()};
   std::unique_ptr<FakeMachine> machine_;
