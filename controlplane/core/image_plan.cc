@@ -97,6 +97,11 @@ class Walk {
   std::map<std::string, std::vector<Layer>> looked_up_;
 };
 
+// Whether the layer to go on from is there, and needn't be pulled.
+bool HasParent(const Progress& progress) {
+  return progress.layers.empty() || Has(*progress.node, progress.layers.back().digest);
+}
+
 double Fullness(const Node& node) {
   const auto share = [](int64_t used, int64_t capacity) {
     return static_cast<double>(used) / static_cast<double>(std::max<int64_t>(capacity, 1));
@@ -118,6 +123,7 @@ ImagePlan Build(const std::vector<Progress>& able, const NodeDoubt& doubt) {
   const auto best =
       std::max_element(able.begin(), able.end(), [&doubt](const Progress& a, const Progress& b) {
         if (a.layers.size() != b.layers.size()) return a.layers.size() < b.layers.size();
+        if (HasParent(a) != HasParent(b)) return HasParent(b);
         const bool doubt_a = doubt(a.node->id);
         const bool doubt_b = doubt(b.node->id);
         if (doubt_a != doubt_b) return doubt_a;

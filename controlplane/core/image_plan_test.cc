@@ -132,6 +132,17 @@ TEST_F(PlanImageTest, AmongEqualNodesTheEmptierAndTheOneThatDidntFail) {
   EXPECT_EQ(plan.nodes[0].id.value(), "a");
 }
 
+TEST_F(PlanImageTest, WhereLayersCanBePulledItStillGoesOnWhereTheyAre) {
+  Built(0, "base", "apt-layer");
+  Node has_it = MakeNode("b");
+  has_it.images = {"apt-layer"};
+  has_it.used.cpu_millis = 900;
+  const ImagePlan plan = Plan({MakeNode("a"), has_it, MakeNode("c")}, true);
+  EXPECT_EQ(plan.step.manager, "pip");
+  ASSERT_EQ(plan.nodes.size(), 3u);
+  EXPECT_EQ(plan.nodes[0].id, has_it.id);
+}
+
 TEST_F(PlanImageTest, ALayerWithForeignHostsIsPassedOverUnderAnotherKey) {
   Built(0, "base", "apt-layer", {"elsewhere.example"});
   Node node = MakeNode("a");
