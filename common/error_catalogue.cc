@@ -64,8 +64,6 @@ constexpr ErrorTraits kTraits[] = {
     {"CONCURRENT_CHANGE", Code::kAborted, 409, kConflict, "concurrent_change", true},
     {"SELF_HOSTED_NOT_SUPPORTED", Code::kUnimplemented, 501, kApi, "self_hosted_not_supported",
      false},
-    {"PACKAGES_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "packages_not_supported_yet",
-     false},
     {"METHOD_NOT_SUPPORTED_YET", Code::kUnimplemented, 501, kApi, "method_not_supported_yet",
      false},
     {"FIELD_NOT_SUPPORTED", Code::kUnimplemented, 501, kApi, "field_not_supported", false},

@@ -54,7 +54,6 @@ enum class ErrorReason {
   kConcurrentChange,
   // What isn't built yet.
   kSelfHostedNotSupported,
-  kPackagesNotSupportedYet,
   kMethodNotSupportedYet,
   kFieldNotSupported,
   kNoModel,
@@ -86,7 +85,7 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 51> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 50> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
@@ -122,7 +121,6 @@ inline constexpr std::array<ErrorReason, 51> kAllErrorReasons = {
     ErrorReason::kInvalidPath,
     ErrorReason::kConcurrentChange,
     ErrorReason::kSelfHostedNotSupported,
-    ErrorReason::kPackagesNotSupportedYet,
     ErrorReason::kMethodNotSupportedYet,
     ErrorReason::kFieldNotSupported,
     ErrorReason::kNoModel,

@@ -87,8 +87,6 @@ TEST(ErrorCatalogueTest, StableNamesAndCodes) {
       {R::kConcurrentChange, "CONCURRENT_CHANGE", C::kAborted, 409, "concurrent_change"},
       {R::kSelfHostedNotSupported, "SELF_HOSTED_NOT_SUPPORTED", C::kUnimplemented, 501,
        "self_hosted_not_supported"},
-      {R::kPackagesNotSupportedYet, "PACKAGES_NOT_SUPPORTED_YET", C::kUnimplemented, 501,
-       "packages_not_supported_yet"},
       {R::kMethodNotSupportedYet, "METHOD_NOT_SUPPORTED_YET", C::kUnimplemented, 501,
        "method_not_supported_yet"},
       {R::kFieldNotSupported, "FIELD_NOT_SUPPORTED", C::kUnimplemented, 501, "field_not_supported"},

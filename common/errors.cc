@@ -282,14 +282,6 @@ absl::Status SelfHostedNotSupported(absl::string_view environment_id) {
                    {{"environment_id", std::string(environment_id)}});
 }
 
-absl::Status PackagesNotSupportedYet(absl::string_view environment_id) {
-  return MakeError(ErrorReason::kPackagesNotSupportedYet,
-                   absl::StrCat("environment ", QuoteId(environment_id),
-                                " has packages: sessions from environments with packages aren't "
-                                "supported yet"),
-                   {{"environment_id", std::string(environment_id)}});
-}
-
 absl::Status MethodNotSupportedYet(absl::string_view method) {
   return MakeError(ErrorReason::kMethodNotSupportedYet,
                    absl::StrCat(method, " isn't supported yet"), {{"method", std::string(method)}});

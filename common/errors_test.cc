@@ -54,7 +54,6 @@ std::vector<absl::Status> EveryError() {
       errors::InvalidPath("/x", "is a directory"),
       errors::ConcurrentChange(),
       errors::SelfHostedNotSupported("env_1"),
-      errors::PackagesNotSupportedYet("env_1"),
       errors::MethodNotSupportedYet("RebuildEnvironment"),
       errors::FieldNotSupported("budget", "isn't supported"),
       errors::NoModel("events"),

@@ -66,6 +66,10 @@ ABSL_FLAG(absl::Duration, lost_after, absl::Seconds(60),
 ABSL_FLAG(int64_t, default_request_cpu_millis, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(int64_t, default_request_memory_bytes, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(int64_t, default_request_disk_bytes, 0, "Charged to nodes; 0: the built-in default.");
+ABSL_FLAG(absl::Duration, build_timeout, absl::Minutes(30), "Of one layer of an image.");
+ABSL_FLAG(int, max_builds_per_node, 2, "Layers that one node builds at once.");
+ABSL_FLAG(bool, images_can_be_pulled, false,
+          "Nodes have a registry of layers in common, so that each can run every image.");
 ABSL_FLAG(std::string, organization, "default", "create-api-key: the key's organization.");
 ABSL_FLAG(std::string, workspace, "default", "create-api-key: the key's workspace.");
 ABSL_FLAG(std::string, name, "", "create-api-key: the key's name.");
@@ -90,6 +94,9 @@ absl::StatusOr<Settings> ReadSettings() {
   settings.not_ready_after = absl::GetFlag(FLAGS_not_ready_after);
   settings.fence_after = absl::GetFlag(FLAGS_fence_after);
   settings.lost_after = absl::GetFlag(FLAGS_lost_after);
+  settings.build_timeout = absl::GetFlag(FLAGS_build_timeout);
+  settings.max_builds_per_node = absl::GetFlag(FLAGS_max_builds_per_node);
+  settings.images_can_be_pulled = absl::GetFlag(FLAGS_images_can_be_pulled);
   ComputeRequests& requests = settings.default_requests;
   if (const int64_t v = absl::GetFlag(FLAGS_default_request_cpu_millis)) requests.cpu_millis = v;
   if (const int64_t v = absl::GetFlag(FLAGS_default_request_memory_bytes)) {
@@ -201,6 +208,7 @@ absl::Status Replica::StartPublicServer() {
   deps.timers = &timers_;
   deps.metrics = &rpc_metrics_;
   deps.environments = control_plane_->environments();
+  deps.environment_feeds = control_plane_->environment_feeds();
   deps.agents = control_plane_->agents();
   deps.sessions = control_plane_->sessions();
   deps.nodes = control_plane_->nodes();

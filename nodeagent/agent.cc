@@ -9,6 +9,8 @@
 #include "absl/strings/str_join.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "nodeagent/image/image_facts.h"
+#include "nodeagent/image/package_plan.h"
 #include "nodeagent/image/prepare_volumes.h"
 #include "nodeagent/image/store_factory.h"
 #include "nodeagent/init/socket_client.h"
@@ -53,6 +55,8 @@ Agent::~Agent() {
   // Nobody is told anything any more, then nobody asks, then what works on is put down.
   if (manager_ != nullptr) manager_->SetChangeListener(nullptr);
   control_plane_.reset();
+  // Calls that build would outlast the patience.
+  if (builder_ != nullptr) builder_->Stop();
   if (server_ != nullptr) server_->Drain(kDrainPatience);
   server_.reset();
   housekeeper_.reset();
@@ -140,6 +144,7 @@ absl::Status Agent::OpenSessions() {
       },
       incidents_.get(), metrics_.get(), Clock::Real());
   manager_->SetGoneListener([this](const std::string& id) { execs_->OnSessionGone(id); });
+  PADDOCK_RETURN_IF_ERROR(SweepBuilds(resources_));
   SessionRestorer restorer(boot_id_, &resources_, tombstones_.get(), manager_.get());
   PADDOCK_ASSIGN_OR_RETURN(const SessionRestorer::Result found, restorer.Run(kSweepTimeout));
   LogInfo("sessions of the earlier agent", {{"adopted", found.adopted},
@@ -149,20 +154,46 @@ absl::Status Agent::OpenSessions() {
                                             {"orphans", found.orphans},
                                             {"loose_volumes", found.loose_volumes}});
   pool_->Start();
+  PADDOCK_RETURN_IF_ERROR(OpenBuilds());
   egress_reader_ =
       std::make_unique<EgressReader>(manager_.get(), gateway_->client(), egress_archive_.get());
   egress_feed_ = std::make_unique<EgressFeed>(egress_reader_.get());
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
+  housekeeper_->AddChore([this] { collector_->Run(); });
   housekeeper_->Run();
   housekeeper_->Start();
   return absl::OkStatus();
 }
 
+absl::Status Agent::OpenBuilds() {
+  BuildResources build;
+  build_resources_ = resources_;
+  build_resources_.egress_archive = nullptr;
+  build.node = &build_resources_;
+  build.loop = loop_.get();
+  build.init_factory = [this](const std::string& sandbox_id) {
+    return MakeInitClient(flags_.paths.InitSocket(sandbox_id));
+  };
+  build.clock = Clock::Real();
+  LayerBuilderOptions builds;
+  builds.max_running = flags_.max_builds;
+  builder_ = std::make_unique<LayerBuilder>(builds, build);
+  int64_t budget = flags_.layers_bytes;
+  if (budget == 0) {
+    PADDOCK_ASSIGN_OR_RETURN(const VolumeStore::Usage disk, volumes_->GetFileSystemUsage());
+    budget = disk.limit_bytes / 2;
+  }
+  collector_ = std::make_unique<LayerCollector>(layers_.get(), manager_.get(), builder_.get(),
+                                                base_image_, budget);
+  return absl::OkStatus();
+}
+
 absl::Status Agent::Serve() {
   rpc_metrics_ = std::make_unique<RpcMetrics>(registry_.get());
-  service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), egress_feed_.get(),
-                                                egress_archive_.get(), rpc_metrics_.get());
+  service_ = std::make_unique<NodeAgentService>(manager_.get(), execs_.get(), builder_.get(),
+                                                egress_feed_.get(), egress_archive_.get(),
+                                                rpc_metrics_.get());
   GrpcServerOptions server;
   server.listen = flags_.listen;
   server.credentials = identity_->MutualServer();
@@ -206,6 +237,7 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
   if (const auto stats = gateway_->client()->Stats(); stats.ok() && !stats->problems.empty()) {
     details["egress_problems"] = absl::StrJoin(stats->problems, "; ");
   }
+  DescribeBuilds(&request);
   description.boot_time = BootTime;
   description.not_schedulable_reason = [this] {
     if (absl::Status health = gateway_->Health(); !health.ok()) {
@@ -221,6 +253,16 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
     return digests;
   };
   return description;
+}
+
+void Agent::DescribeBuilds(internal::v1::RegisterRequest* request) {
+  auto& details = *request->mutable_details();
+  details["platform"] = Platform();
+  details["builder_version"] = std::string(kBuilderVersion);
+  if (const absl::StatusOr<Layer> base = layers_->Get(base_image_); base.ok()) {
+    details["managers"] = absl::StrJoin(ManagersOf(*base), ",");
+    details["ca_bundle"] = CaBundleDigest(*base);
+  }
 }
 
 absl::Status Agent::Join(std::function<void()> on_superseded) {

@@ -12,6 +12,8 @@
 #include "nodeagent/agent_flags.h"
 #include "nodeagent/api/control_plane_client.h"
 #include "nodeagent/api/node_agent_service.h"
+#include "nodeagent/build/layer_builder.h"
+#include "nodeagent/build/layer_collector.h"
 #include "nodeagent/egress/gateway_process.h"
 #include "nodeagent/runtime/runtime_factory.h"
 #include "nodeagent/session/egress_archive.h"
@@ -45,7 +47,9 @@ class Agent {
   absl::Status OpenSessions();
   absl::Status Serve();
   absl::Status Join(std::function<void()> on_superseded);
+  absl::Status OpenBuilds();
   absl::StatusOr<NodeDescription> Describe();
+  void DescribeBuilds(internal::v1::RegisterRequest* request);
 
   const AgentFlags flags_;
   UniqueFd lock_;
@@ -60,6 +64,7 @@ class Agent {
   std::unique_ptr<GatewayProcess> gateway_;
   std::unique_ptr<NamespacePool> pool_;
   NodeResources resources_;
+  NodeResources build_resources_;
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   std::unique_ptr<SessionMetrics> metrics_;
   std::unique_ptr<RpcMetrics> rpc_metrics_;
@@ -71,6 +76,8 @@ class Agent {
   std::unique_ptr<IncidentMonitor> incidents_;
   std::unique_ptr<SerialExecutor> exec_executor_;
   std::unique_ptr<ExecService> execs_;
+  std::unique_ptr<LayerBuilder> builder_;
+  std::unique_ptr<LayerCollector> collector_;
   std::unique_ptr<EgressReader> egress_reader_;
   std::unique_ptr<EgressFeed> egress_feed_;
   std::unique_ptr<Housekeeper> housekeeper_;

@@ -46,6 +46,9 @@ ABSL_FLAG(std::string, init, "", "Program for PID 1; default: paddock-init besid
 ABSL_FLAG(std::vector<std::string>, labels, {}, "key=value, for the scheduler.");
 ABSL_FLAG(int, ready_pairs, 16, "Namespace pairs that are kept made ahead.");
 ABSL_FLAG(int, workers, 16, "Sessions that are started or removed at once.");
+ABSL_FLAG(int64_t, layers_bytes, 0,
+          "Budget of disk for package layers; 0: half of the volumes' file system.");
+ABSL_FLAG(int, max_builds, 2, "Package layers that are built at once; more wait.");
 ABSL_FLAG(
     std::vector<std::string>, blocked, {},
     "Addresses or networks that no sandbox may reach, beside the built-in ranges; for example "
@@ -160,6 +163,11 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   PADDOCK_ASSIGN_OR_RETURN(flags.labels, Labels());
   flags.ready_pairs = absl::GetFlag(FLAGS_ready_pairs);
   flags.workers = absl::GetFlag(FLAGS_workers);
+  flags.layers_bytes = absl::GetFlag(FLAGS_layers_bytes);
+  flags.max_builds = absl::GetFlag(FLAGS_max_builds);
+  if (flags.max_builds < 1 || flags.max_builds > 64) {
+    return absl::InvalidArgumentError("--max_builds: 1 to 64");
+  }
   if (flags.workers < 1 || flags.workers > 256) {
     return absl::InvalidArgumentError("--workers: 1 to 256");
   }

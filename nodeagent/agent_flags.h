@@ -37,6 +37,8 @@ struct AgentFlags {
   std::map<std::string, std::string> labels;
   int ready_pairs = 0;
   int workers = 0;
+  int max_builds = 0;
+  int64_t layers_bytes = 0;
   std::vector<std::string> blocked;
   std::string operator_file;
   std::string resolv_conf;

@@ -59,12 +59,19 @@ v1::EnvironmentImage ToProto(const EnvironmentImage& image) {
     added->set_size_bytes(layer.size_bytes);
     *added->mutable_built_at() = ToTimestamp(layer.built_at);
     *added->mutable_build_duration() = ToProtoDuration(layer.build_duration);
+    added->set_toolchain(layer.toolchain);
   }
   if (image.failure.has_value()) {
     proto.mutable_failure()->set_manager(image.failure->manager);
     proto.mutable_failure()->set_package(image.failure->package);
     proto.mutable_failure()->set_exit_code(image.failure->exit_code);
     proto.mutable_failure()->set_log_tail(image.failure->log_tail);
+    proto.mutable_failure()->set_reason(image.failure->reason);
+    proto.mutable_failure()->set_message(image.failure->message);
+  }
+  if (image.building_since.has_value()) {
+    proto.set_building_manager(image.building_manager);
+    *proto.mutable_building_since() = ToTimestamp(*image.building_since);
   }
   return proto;
 }

@@ -1,12 +1,9 @@
 #include "controlplane/api/environment_service.h"
 
-#include <utility>
-
-#include "common/errors.h"
 #include "common/status_macros.h"
 #include "controlplane/api/environment_convert.h"
+#include "controlplane/api/environment_stream.h"
 #include "controlplane/api/request_convert.h"
-#include "controlplane/api/watch_stream.h"
 
 namespace paddock {
 
@@ -91,26 +88,24 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::DeleteEnvironment(
 }
 
 grpc::ServerUnaryReactor* EnvironmentServiceImpl::RebuildEnvironment(
-    grpc::CallbackServerContext* context, const v1::RebuildEnvironmentRequest*, v1::Environment*) {
+    grpc::CallbackServerContext* context, const v1::RebuildEnvironmentRequest* request,
+    v1::Environment* response) {
+  using Versions = EnvironmentOperations::Versions;
   return dispatcher_->Unary(
       context, "RebuildEnvironment", Access::kWorkspace,
-      [](const Principal&) { return errors::MethodNotSupportedYet("RebuildEnvironment"); });
+      [=](const Principal& caller) -> absl::Status {
+        PADDOCK_ASSIGN_OR_RETURN(
+            const Environment rebuilt,
+            environments_->Rebuild(caller.tenant, EnvironmentId(request->environment_id()),
+                                   request->refresh() ? Versions::kRefresh : Versions::kKeep));
+        *response = ToProto(rebuilt);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerWriteReactor<v1::WatchEnvironmentResponse>* EnvironmentServiceImpl::WatchEnvironment(
     grpc::CallbackServerContext* context, const v1::WatchEnvironmentRequest* request) {
-  using Stream = WatchStream<Environment, v1::WatchEnvironmentResponse>;
-  Stream::Source source;
-  source.subscribe = [this, id = EnvironmentId(request->environment_id()),
-                      after = request->after_revision()](const Principal& caller,
-                                                         Stream::Watcher watcher) {
-    return environments_->Watch(caller.tenant, id, after, std::move(watcher));
-  };
-  source.convert = [](const Environment& environment, v1::WatchEnvironmentResponse* response) {
-    *response->mutable_environment() = ToProto(environment);
-  };
-  source.is_final = [](const Environment&) { return false; };
-  return Stream::Start(context, "WatchEnvironment", dispatcher_, streams_, std::move(source));
+  return EnvironmentStream::Start(context, *request, dispatcher_, streams_, timers_, feeds_);
 }
 
 }  // namespace paddock

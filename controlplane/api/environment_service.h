@@ -1,7 +1,9 @@
 #pragma once
 
+#include "common/timer_queue.h"
 #include "controlplane/api/dispatcher.h"
 #include "controlplane/api/drain_group.h"
+#include "controlplane/core/environment_feed.h"
 #include "controlplane/core/environment_operations.h"
 #include "paddock/v1/environment.grpc.pb.h"
 
@@ -10,9 +12,13 @@ namespace paddock {
 // Environments over gRPC. Thread-safe; arguments must outlive it.
 class EnvironmentServiceImpl final : public v1::EnvironmentService::CallbackService {
  public:
-  EnvironmentServiceImpl(Dispatcher* dispatcher, DrainGroup* streams,
-                         EnvironmentOperations* environments)
-      : dispatcher_(dispatcher), streams_(streams), environments_(environments) {}
+  EnvironmentServiceImpl(Dispatcher* dispatcher, DrainGroup* streams, TimerQueue* timers,
+                         EnvironmentOperations* environments, EnvironmentFeeds* feeds)
+      : dispatcher_(dispatcher),
+        streams_(streams),
+        timers_(timers),
+        environments_(environments),
+        feeds_(feeds) {}
 
   grpc::ServerUnaryReactor* CreateEnvironment(grpc::CallbackServerContext* context,
                                               const v1::CreateEnvironmentRequest* request,
@@ -41,7 +47,9 @@ class EnvironmentServiceImpl final : public v1::EnvironmentService::CallbackServ
  private:
   Dispatcher* const dispatcher_;
   DrainGroup* const streams_;
+  TimerQueue* const timers_;
   EnvironmentOperations* const environments_;
+  EnvironmentFeeds* const feeds_;
 };
 
 }  // namespace paddock

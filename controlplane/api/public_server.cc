@@ -9,7 +9,8 @@ namespace paddock {
 PublicServer::PublicServer(const Deps& deps)
     : dispatcher_(deps.authenticator, deps.pool, deps.metrics),
       router_(&dispatcher_, deps.sessions, deps.node_stubs),
-      environments_(&dispatcher_, &streams_, deps.environments),
+      environments_(&dispatcher_, &streams_, deps.timers, deps.environments,
+                    deps.environment_feeds),
       agents_(&dispatcher_, deps.agents),
       sessions_(&dispatcher_, &streams_, deps.sessions, &router_),
       admin_(&dispatcher_, &streams_, deps.timers, deps.nodes, deps.api_keys) {}

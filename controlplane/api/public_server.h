@@ -30,6 +30,7 @@ class PublicServer {
     TimerQueue* timers = nullptr;
     RpcMetrics* metrics = nullptr;
     EnvironmentOperations* environments = nullptr;
+    EnvironmentFeeds* environment_feeds = nullptr;
     AgentOperations* agents = nullptr;
     SessionOperations* sessions = nullptr;
     NodeOperations* nodes = nullptr;

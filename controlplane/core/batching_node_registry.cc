@@ -13,6 +13,8 @@
 namespace paddock {
 namespace {
 
+constexpr absl::Duration kImagesAge = absl::Seconds(20);
+
 // Equal for reports that say the same, in whatever order.
 size_t DigestOf(const std::vector<SessionStatus>& sessions) {
   size_t digest = sessions.size();
@@ -246,14 +248,18 @@ absl::Status BatchingNodeRegistry::Execute(const NodeId& node, const std::string
 
 absl::Status BatchingNodeRegistry::UpdateImages(const HeartbeatReport& report) {
   const size_t digest = absl::HashOf(report.images);
+  const absl::Duration now = deps_.clock->Monotonic();
   {
     absl::MutexLock lock(&mutex_);
     auto it = images_.find(report.id);
-    if (it != images_.end() && it->second == digest) return absl::OkStatus();
+    // Builds and other replicas write them too, so what was right once isn't for ever.
+    if (it != images_.end() && it->second.digest == digest && now - it->second.at < kImagesAge) {
+      return absl::OkStatus();
+    }
   }
   PADDOCK_RETURN_IF_ERROR(deps_.store->WriteImages(report.id, report.images));
   absl::MutexLock lock(&mutex_);
-  images_[report.id] = digest;
+  images_[report.id] = {digest, now};
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "common/clock.h"
 #include "common/thread_pool.h"
 #include "controlplane/core/fleet_metrics.h"
 #include "controlplane/core/nodes.h"
@@ -31,6 +32,7 @@ class BatchingNodeRegistry : public NodeRegistry {
     WatchHub* hub = nullptr;
     FleetMetrics* metrics = nullptr;
     std::function<void()> wake_reconciler = [] {};
+    Clock* clock = Clock::Real();
   };
   struct Options {
     // How long the first heartbeat of a batch waits for others.
@@ -52,6 +54,11 @@ class BatchingNodeRegistry : public NodeRegistry {
   struct Pending {
     HeartbeatReport report;
     HeartbeatCallback callback;
+  };
+  // The images of a node as they were written last.
+  struct WrittenImages {
+    size_t digest = 0;
+    absl::Duration at;  // Monotonic.
   };
   // The last report of a node that led to nothing; an equal one leads to nothing again.
   struct Settled {
@@ -84,7 +91,7 @@ class BatchingNodeRegistry : public NodeRegistry {
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   std::map<NodeId, Settled> settled_ ABSL_GUARDED_BY(mutex_);
-  std::map<NodeId, size_t> images_ ABSL_GUARDED_BY(mutex_);
+  std::map<NodeId, WrittenImages> images_ ABSL_GUARDED_BY(mutex_);
   ThreadPool workers_;
   std::thread batcher_;
 };

@@ -4,6 +4,7 @@
 
 #include "controlplane/core/batching_node_registry.h"
 #include "controlplane/core/fleet_metrics.h"
+#include "controlplane/core/image_builder.h"
 #include "controlplane/core/node_service.h"
 #include "controlplane/core/node_view.h"
 #include "controlplane/core/polling_watch_hub.h"
@@ -33,7 +34,9 @@ struct ControlPlane::Parts {
   PollingWatchHub hub;
   NodeView view;
   SessionDriver driver;
+  ImageBuilder images;
   EnvironmentOperations environments;
+  EnvironmentFeeds feeds;
   AgentOperations agents;
   ApiKeyOperations api_keys;
   SessionService sessions;
@@ -50,19 +53,29 @@ ControlPlane::Parts::Parts(const Deps& deps, const Settings& settings)
       view(deps.stores.nodes, deps.clock),
       driver({deps.stores.sessions, deps.client, deps.executor, &hub, &metrics, [this] { Wake(); }},
              settings),
-      environments(deps.stores.environments, &hub, deps.clock),
+      images({deps.stores.images, &view, deps.client, deps.executor, deps.timers, &hub, deps.clock,
+              &metrics, [this] { Wake(); }},
+             settings),
+      environments(deps.stores.environments, &hub, deps.clock, &images),
+      feeds(deps.stores.environments, deps.stores.images, &hub),
       agents(deps.stores.agents, deps.clock),
       api_keys(deps.stores.api_keys, deps.clock),
       sessions({deps.stores.sessions, deps.stores.environments, &agents, &view, &driver, &hub,
-                deps.executor, deps.timers, deps.clock, &metrics},
+                deps.executor, deps.timers, deps.clock, &metrics,
+                [this](const Environment& environment) {
+                  return environments
+                      .Rebuild(environment.tenant, environment.id,
+                               EnvironmentOperations::Versions::kKeep)
+                      .status();
+                }},
                settings),
       nodes(deps.stores.nodes, [this] { Wake(); }),
       reconciler(std::make_unique<Reconciler>(
           Reconciler::Deps{deps.stores.fleet, deps.stores.sessions, &view, &driver, &hub,
                            deps.clock, &metrics, [this] { Observe(); }},
           settings)),
-      registry({deps.stores.nodes, &driver, &hub, &metrics, [this] { Wake(); }}, settings,
-               BatchingNodeRegistry::Options()) {}
+      registry({deps.stores.nodes, &driver, &hub, &metrics, [this] { Wake(); }, deps.clock},
+               settings, BatchingNodeRegistry::Options()) {}
 
 ControlPlane::ControlPlane(const Deps& deps, const Settings& settings)
     : parts_(std::make_unique<Parts>(deps, settings)) {}
@@ -72,6 +85,7 @@ ControlPlane::~ControlPlane() { StopReconciling(); }
 void ControlPlane::Start() {
   absl::MutexLock lock(&parts_->mutex);
   parts_->reconciler->Start();
+  parts_->images.Start();
 }
 
 void ControlPlane::StopReconciling() {
@@ -80,10 +94,12 @@ void ControlPlane::StopReconciling() {
     absl::MutexLock lock(&parts_->mutex);
     reconciler = std::move(parts_->reconciler);
   }
+  parts_->images.StopPasses();
   // Joined here, where its last pass may still wake itself.
 }
 
 EnvironmentOperations* ControlPlane::environments() { return &parts_->environments; }
+EnvironmentFeeds* ControlPlane::environment_feeds() { return &parts_->feeds; }
 AgentOperations* ControlPlane::agents() { return &parts_->agents; }
 ApiKeyOperations* ControlPlane::api_keys() { return &parts_->api_keys; }
 SessionOperations* ControlPlane::sessions() { return &parts_->sessions; }

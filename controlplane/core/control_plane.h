@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "controlplane/core/agent_operations.h"
 #include "controlplane/core/api_key_operations.h"
+#include "controlplane/core/environment_feed.h"
 #include "controlplane/core/environment_operations.h"
 #include "controlplane/core/executor.h"
 #include "controlplane/core/node_client.h"
@@ -39,12 +40,13 @@ class ControlPlane {
   ControlPlane(const Deps& deps, const Settings& settings);
   ~ControlPlane();
 
-  // Reconciles from now on.
+  // Reconciles, and makes images, from now on.
   void Start();
-  // Ends the reconciler and hands on its lease; the rest goes on serving.
+  // Ends both and hands on the reconciler's lease; the rest goes on serving.
   void StopReconciling();
 
   EnvironmentOperations* environments();
+  EnvironmentFeeds* environment_feeds();
   AgentOperations* agents();
   ApiKeyOperations* api_keys();
   SessionOperations* sessions();

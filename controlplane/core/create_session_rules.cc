@@ -161,18 +161,16 @@ absl::StatusOr<Session> ApplySessionPatch(const Session& session, const SessionP
   return result;
 }
 
-absl::Status AdmitSession(const Environment& environment, const Settings& settings) {
+absl::Status AdmitSession(const Environment& environment) {
   const std::string& id = environment.id.value();
   if (environment.archived_at.has_value()) return errors::EnvironmentArchived(id);
   const auto* cloud = std::get_if<CloudConfig>(&environment.config);
   if (cloud == nullptr) return errors::SelfHostedNotSupported(id);
   if (environment.image.state == ImageState::kFailed) {
     const ImageFailure failure = environment.image.failure.value_or(ImageFailure{});
-    return errors::ImageBuildFailed(id, failure.manager, failure.package, failure.exit_code,
-                                    failure.log_tail);
-  }
-  if (!cloud->packages.empty() && !settings.packages_supported) {
-    return errors::PackagesNotSupportedYet(id);
+    return errors::ImageBuildFailed(
+        id, failure.manager, failure.package, failure.exit_code,
+        absl::StrCat(failure.message, failure.message.empty() ? "" : "\n", failure.log_tail));
   }
   return absl::OkStatus();
 }

@@ -36,8 +36,7 @@ absl::StatusOr<Session> ApplySessionPatch(const Session& session, const SessionP
 
 // Whether a session may be started from `environment`. Pure.
 //   FAILED_PRECONDITION  it is archived, or its image failed to build.
-//   UNIMPLEMENTED        it is self_hosted; it has packages and the settings say that those aren't
-//                        supported: never another set of packages than it asks for.
-absl::Status AdmitSession(const Environment& environment, const Settings& settings);
+//   UNIMPLEMENTED        it is self_hosted.
+absl::Status AdmitSession(const Environment& environment);
 
 }  // namespace paddock

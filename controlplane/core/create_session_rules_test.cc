@@ -200,13 +200,9 @@ Environment Ready() {
   return environment;
 }
 
-TEST(AdmitSessionTest, ABareCloudEnvironmentIsFine) {
-  EXPECT_TRUE(AdmitSession(Ready(), Settings()).ok());
-}
+TEST(AdmitSessionTest, ABareCloudEnvironmentIsFine) { EXPECT_TRUE(AdmitSession(Ready()).ok()); }
 
 TEST(AdmitSessionTest, EachObstacleHasItsReason) {
-  CloudConfig packages;
-  packages.packages.pip = {"pandas"};
   struct Case {
     std::function<void(Environment*)> spoil;
     ErrorReason reason;
@@ -218,31 +214,28 @@ TEST(AdmitSessionTest, EachObstacleHasItsReason) {
        ErrorReason::kSelfHostedNotSupported},
       {[](Environment* e) { e->image.state = ImageState::kFailed; },
        ErrorReason::kImageBuildFailed},
-      {[&](Environment* e) { e->config = packages; }, ErrorReason::kPackagesNotSupportedYet},
   };
   for (const Case& test : cases) {
     Environment environment = Ready();
     test.spoil(&environment);
-    EXPECT_EQ(ReasonOf(AdmitSession(environment, Settings())), test.reason);
+    EXPECT_EQ(ReasonOf(AdmitSession(environment)), test.reason);
   }
 }
 
-TEST(AdmitSessionTest, WhatTheSettingsSupportIsAdmitted) {
+TEST(AdmitSessionTest, PackagesAndLimitedNetworkingAreFine) {
   Environment environment = Ready();
   CloudConfig cloud;
   cloud.packages.pip = {"pandas"};
   cloud.networking = LimitedNetwork{{}, false, true};
   environment.config = cloud;
-  Settings settings;
-  settings.packages_supported = true;
-  EXPECT_TRUE(AdmitSession(environment, settings).ok());
+  EXPECT_TRUE(AdmitSession(environment).ok());
 }
 
 TEST(AdmitSessionTest, AFailedBuildSaysWhatFailed) {
   Environment environment = Ready();
   environment.image.state = ImageState::kFailed;
   environment.image.failure = ImageFailure{"pip", "pandas==2.2.0", 1, "no matching distribution"};
-  EXPECT_THAT(std::string(AdmitSession(environment, Settings()).message()),
+  EXPECT_THAT(std::string(AdmitSession(environment).message()),
               testing::AllOf(testing::HasSubstr("pip \"pandas==2.2.0\", exit code 1"),
                              testing::HasSubstr("no matching distribution")));
 }

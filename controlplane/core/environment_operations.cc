@@ -68,7 +68,9 @@ absl::StatusOr<Environment> EnvironmentOperations::Create(const Tenant& tenant,
   environment.updated_at = environment.created_at;
   environment.id = EnvironmentId(NewId(kEnvironmentPrefix, environment.created_at));
   environment.tenant = tenant;
-  return store_->Create(environment, idempotency);
+  PADDOCK_ASSIGN_OR_RETURN(Environment created, store_->Create(environment, idempotency));
+  if (IsUnsettled(created.image)) images_->Kick(created.id);
+  return created;
 }
 
 absl::StatusOr<Environment> EnvironmentOperations::Get(const Tenant& tenant,
@@ -121,7 +123,28 @@ absl::Status EnvironmentOperations::Delete(const Tenant& tenant, const Environme
   PADDOCK_RETURN_IF_ERROR(CheckId(id));
   PADDOCK_RETURN_IF_ERROR(store_->Delete(tenant, id));
   hub_->Notify(WatchKind::kEnvironment, id.value());
+  images_->Recheck();
   return absl::OkStatus();
+}
+
+absl::StatusOr<Environment> EnvironmentOperations::Rebuild(const Tenant& tenant,
+                                                           const EnvironmentId& id,
+                                                           Versions unpinned) {
+  PADDOCK_RETURN_IF_ERROR(CheckId(id));
+  const int64_t epoch = absl::ToUnixMicros(clock_->Now());
+  return Mutate(tenant, id,
+                [=](const Environment& stored, bool* changed) -> absl::StatusOr<Environment> {
+                  if (stored.archived_at.has_value()) {
+                    return errors::EnvironmentArchived(stored.id.value());
+                  }
+                  Environment anew = stored;
+                  const auto* cloud = std::get_if<CloudConfig>(&stored.config);
+                  *changed = cloud != nullptr && !cloud->packages.empty();
+                  if (!*changed) return anew;
+                  anew.image = NextImage(cloud->packages, stored.image);
+                  if (unpinned == Versions::kRefresh) anew.image.refresh_epoch = epoch;
+                  return anew;
+                });
 }
 
 absl::StatusOr<std::unique_ptr<Subscription>> EnvironmentOperations::Watch(const Tenant& tenant,
@@ -141,6 +164,11 @@ absl::StatusOr<Environment> EnvironmentOperations::Mutate(const Tenant& tenant,
   PADDOCK_ASSIGN_OR_RETURN(Environment result, store_->Mutate(tenant, id, mutation));
   // Also when nothing changed: a wake too many costs one read, one too few a stale watcher.
   hub_->Notify(WatchKind::kEnvironment, id.value());
+  if (IsUnsettled(result.image)) {
+    images_->Kick(id);
+    // A build for the packages that it had before may have become useless.
+    images_->Recheck();
+  }
   return result;
 }
 

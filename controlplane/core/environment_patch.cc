@@ -142,7 +142,7 @@ absl::StatusOr<Environment> ApplyEnvironmentPatch(const EnvironmentPatch& patch,
   PADDOCK_ASSIGN_OR_RETURN(result.config, ApplyConfig(patch.config, current.config));
   PADDOCK_RETURN_IF_ERROR(CanonicalizeEnvironment(&result));
   if (!(PackagesOf(result.config) == PackagesOf(current.config))) {
-    result.image = InitialImage(PackagesOf(result.config));
+    result.image = NextImage(PackagesOf(result.config), current.image);
   }
   return result;
 }

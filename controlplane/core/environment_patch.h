@@ -72,7 +72,7 @@ ConfigPatch ReplaceConfig(const EnvironmentConfig& config);
 absl::Status CheckEnvironmentPatch(const EnvironmentPatch& patch);
 
 // `current` with `patch` applied, checked as a whole and in canonical form. When the packages
-// changed, the image starts anew (InitialImage). Ids, times and revision are left alone. Pure.
+// changed, the image starts anew (NextImage). Ids, times and revision are left alone. Pure.
 //   INVALID_ARGUMENT     the result breaks rules (all violations), or the type of config would
 //                        change (reason INVALID_CONFIG_TYPE_CHANGE).
 absl::StatusOr<Environment> ApplyEnvironmentPatch(const EnvironmentPatch& patch,

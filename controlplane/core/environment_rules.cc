@@ -37,9 +37,12 @@ absl::Status CanonicalizeEnvironment(Environment* environment) {
   return violations.ToStatus();
 }
 
-EnvironmentImage InitialImage(const Packages& packages) {
+EnvironmentImage NextImage(const Packages& packages, const EnvironmentImage& before) {
   EnvironmentImage image;
-  image.state = packages.empty() ? ImageState::kReady : ImageState::kPending;
+  image.generation = before.generation + 1;
+  image.refresh_epoch = before.refresh_epoch;
+  const bool ready = packages.empty() && !IsUnsettled(before);
+  image.state = ready ? ImageState::kReady : ImageState::kPending;
   return image;
 }
 

@@ -13,8 +13,9 @@ namespace paddock {
 absl::Status CanonicalizeEnvironment(Environment* environment);
 
 // What its sessions start from right after `packages` were set: READY without packages (the node's
-// base image), else PENDING.
-EnvironmentImage InitialImage(const Packages& packages);
+// base image), else PENDING; PENDING for a moment, too, when sessions may wait for `before`. The
+// next generation of `before`; versions that were looked up for it hold on.
+EnvironmentImage NextImage(const Packages& packages, const EnvironmentImage& before);
 
 // "cloud" or "self_hosted".
 absl::string_view ConfigTypeName(const EnvironmentConfig& config);

@@ -29,6 +29,10 @@ FleetMetrics::FleetMetrics(prometheus::Registry* registry)
                       .Name("paddock_heartbeats_total")
                       .Help("Heartbeats of node agents, by outcome")
                       .Register(*registry)),
+      builds_(BuildCounter()
+                  .Name("paddock_layer_builds_total")
+                  .Help("Builds of layers that this replica has driven, by manager and outcome")
+                  .Register(*registry)),
       nodes_(BuildGauge().Name("paddock_nodes").Help("Nodes by state").Register(*registry)),
       connections_(BuildGauge()
                        .Name("paddock_database_connections")
@@ -66,6 +70,10 @@ void FleetMetrics::CountCreate(absl::string_view outcome) {
 
 void FleetMetrics::CountHeartbeat(absl::string_view outcome) {
   heartbeats_.Add({{"outcome", std::string(outcome)}}).Increment();
+}
+
+void FleetMetrics::CountBuild(absl::string_view manager, absl::string_view outcome) {
+  builds_.Add({{"manager", std::string(manager)}, {"outcome", std::string(outcome)}}).Increment();
 }
 
 void FleetMetrics::ObserveBatch(size_t size) { batch_size_.Observe(static_cast<double>(size)); }

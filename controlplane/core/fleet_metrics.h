@@ -32,6 +32,8 @@ class FleetMetrics {
   void SetQueueLength(int64_t length);
   void SetWatchers(int64_t count);
   void SetConnections(int64_t in_use, int64_t waiting);
+  // paddock_layer_builds_total by manager and outcome: built, failed, cancelled, lost.
+  void CountBuild(absl::string_view manager, absl::string_view outcome);
   // paddock_reconcile_seconds.
   void ObserveReconcile(absl::Duration duration);
 
@@ -39,6 +41,7 @@ class FleetMetrics {
   prometheus::Family<prometheus::Histogram>& steps_;
   prometheus::Family<prometheus::Counter>& creates_;
   prometheus::Family<prometheus::Counter>& heartbeats_;
+  prometheus::Family<prometheus::Counter>& builds_;
   prometheus::Family<prometheus::Gauge>& nodes_;
   prometheus::Family<prometheus::Gauge>& connections_;
   prometheus::Histogram& batch_size_;

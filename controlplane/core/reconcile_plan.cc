@@ -31,7 +31,7 @@ SessionStore::Move MoveOf(const QueuedSession& session, SchedulingResult result)
   move.generation = session.generation;
   move.candidates = std::move(result.candidates);
   move.reason = result.reason.empty() ? "NO_ROOM" : result.reason;
-  move.message = result.message.empty() ? "Waits for a node with room." : result.message;
+  move.message = result.message.empty() ? kWaitsForRoom : result.message;
   return move;
 }
 
@@ -63,8 +63,9 @@ std::vector<SessionStore::Move> PlanQueue(const std::vector<QueuedSession>& queu
     }
     if (result.candidates.empty()) {
       held_back.insert(session.shape);
-      // Only the reason counts as news: messages with numbers would change at every turn.
-      if (session.reason == result.reason) continue;
+      // Only the reason counts as news, messages with numbers would change at every turn; but for
+      // the first that says more.
+      if (session.reason == result.reason && session.message != kWaitsForRoom) continue;
     } else {
       Charge(result.candidates.front(), session.requests, &nodes);
     }

@@ -93,6 +93,7 @@ struct ImageLayer {
   int64_t size_bytes = 0;
   absl::Time built_at;
   absl::Duration build_duration;
+  bool toolchain = false;  // Holds the manager itself, which the base image lacks.
 };
 
 struct ImageFailure {
@@ -100,6 +101,14 @@ struct ImageFailure {
   std::string package;
   int exit_code = 0;
   std::string log_tail;
+  std::string reason;  // Stable, upper case.
+  std::string message;
+};
+
+// One attempt to build a layer that an image waited for. Its log is kept under `build_id`.
+struct BuildReference {
+  std::string build_id;
+  std::string manager;
 };
 
 struct EnvironmentImage {
@@ -108,7 +117,21 @@ struct EnvironmentImage {
   int64_t size_bytes = 0;
   std::vector<ImageLayer> layers;
   std::optional<ImageFailure> failure;
+  // While BUILDING.
+  std::string building_manager;
+  std::optional<absl::Time> building_since;
+  // Rises whenever the image is to be made anew; whatever was under way before counts no more.
+  int64_t generation = 0;
+  // Part of the cache keys; another one looks up unpinned versions again.
+  int64_t refresh_epoch = 0;
+  // Of this generation, in the order of their starts.
+  std::vector<BuildReference> builds;
 };
+
+// Whether somebody has to go on with it.
+inline bool IsUnsettled(const EnvironmentImage& image) {
+  return image.state == ImageState::kPending || image.state == ImageState::kBuilding;
+}
 
 struct Environment {
   EnvironmentId id;

@@ -9,6 +9,9 @@
 
 namespace paddock {
 
+// Of a session that waits, until there is more to say.
+inline constexpr char kWaitsForRoom[] = "Waits for a node with room.";
+
 // What a session needs of its node.
 struct PlacementNeeds {
   ComputeRequests requests;

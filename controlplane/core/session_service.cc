@@ -136,7 +136,13 @@ absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,
   for (int i = 0; i < kCreateAttempts && absl::IsAborted(created.status()); ++i) {
     PADDOCK_ASSIGN_OR_RETURN(const Environment environment,
                              deps_.environments->Get(tenant, request.environment_id));
-    PADDOCK_RETURN_IF_ERROR(AdmitSession(environment, settings_));
+    PADDOCK_RETURN_IF_ERROR(AdmitSession(environment));
+    PADDOCK_ASSIGN_OR_RETURN(const bool lost, LostImage(environment));
+    if (lost) {
+      // The next look finds it under way.
+      PADDOCK_RETURN_IF_ERROR(deps_.remake_image(environment));
+      continue;
+    }
     PADDOCK_ASSIGN_OR_RETURN(NewSession session, Build(tenant, request, environment));
     ChooseNodes(&session);
     created = deps_.sessions->Create(session, request.idempotency);
@@ -166,11 +172,33 @@ absl::StatusOr<NewSession> SessionService::Build(const Tenant& tenant,
   session.on_node_loss = request.on_node_loss;
   created.network = NetworkPolicyOf(session.config, session.agent);
   created.environment_revision = environment.revision;
-  created.shape = ShapeOf(NeedsOf(session, settings_));
+  created.awaits_image = IsUnsettled(environment.image);
+  if (!created.awaits_image) created.shape = ShapeOf(NeedsOf(session, settings_));
   return created;
 }
 
+// Nodes collect layers that nobody uses, and machines go away.
+absl::StatusOr<bool> SessionService::LostImage(const Environment& environment) {
+  const EnvironmentImage& image = environment.image;
+  if (image.state != ImageState::kReady || image.digest.empty()) return false;
+  if (settings_.images_can_be_pulled) return false;
+  const auto somebody_has_it = [&] {
+    const NodeView::Nodes nodes = deps_.view->Get();
+    return std::any_of(nodes->begin(), nodes->end(), [&](const Node& node) {
+      return std::find(node.images.begin(), node.images.end(), image.digest) != node.images.end();
+    });
+  };
+  if (somebody_has_it()) return false;
+  PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(kFreshView));
+  return !somebody_has_it();
+}
+
 void SessionService::ChooseNodes(NewSession* session) {
+  if (session->awaits_image) {
+    session->pending_reason = "IMAGE_BUILDING";
+    session->pending_message = "Waits for the image of its environment.";
+    return;
+  }
   const PlacementNeeds needs = NeedsOf(session->session, settings_);
   SchedulingResult result = Schedule(*deps_.view->Get(), needs, seed_.fetch_add(7919));
   if (result.candidates.empty() && deps_.view->RefreshIfOlder(kFreshView).ok()) {
@@ -179,8 +207,7 @@ void SessionService::ChooseNodes(NewSession* session) {
   session->candidates = std::move(result.candidates);
   // Also for candidates that turn out to be full.
   session->pending_reason = result.reason.empty() ? "NO_ROOM" : result.reason;
-  session->pending_message =
-      result.message.empty() ? "Waits for a node with room." : result.message;
+  session->pending_message = result.message.empty() ? kWaitsForRoom : result.message;
 }
 
 std::shared_ptr<PhaseWaiter> SessionService::MakeWaiter(Session session,

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -32,6 +33,9 @@ class SessionService : public SessionOperations {
     Timers* timers = nullptr;
     Clock* clock = nullptr;
     FleetMetrics* metrics = nullptr;
+    // No node has the environment's image any more: it is to be made again. Blocks for the
+    // database.
+    std::function<absl::Status(const Environment&)> remake_image;
   };
 
   // What `deps` points to must outlive this and every call under way.
@@ -59,6 +63,7 @@ class SessionService : public SessionOperations {
   absl::StatusOr<CreatedSession> Store(const Tenant& tenant, const CreateSessionRequest& request);
   absl::StatusOr<NewSession> Build(const Tenant& tenant, const CreateSessionRequest& request,
                                    const Environment& environment);
+  absl::StatusOr<bool> LostImage(const Environment& environment);
   void ChooseNodes(NewSession* session);
   std::shared_ptr<PhaseWaiter> MakeWaiter(Session session, PhaseWaiter::Predicate reached,
                                           CreateCallback callback);

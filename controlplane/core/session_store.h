@@ -34,6 +34,10 @@ struct NewSession {
   std::vector<NodeId> candidates;
   // Sessions of one shape are placed in the order of their creation.
   std::string shape;
+  // The environment's image isn't READY: the session is PENDING outside of the queue, without a
+  // shape, until ImageStore pins it to the image or ends it.
+  // `shape` is empty then.
+  bool awaits_image = false;
   // Stands in the session when no candidate has room.
   std::string pending_reason;
   std::string pending_message;

@@ -18,11 +18,16 @@ absl::Status Settings::Validate() const {
       {"start_timeout", start_timeout},
       {"stop_timeout", stop_timeout},
       {"pending_timeout", pending_timeout},
+      {"build_lease", build_lease},
+      {"build_timeout", build_timeout},
       {"max_wait", max_wait}};
   for (const auto& [name, time] : times) {
     if (time <= absl::ZeroDuration()) {
       return absl::InvalidArgumentError(absl::StrCat(name, " must be positive"));
     }
+  }
+  if (max_builds_per_node <= 0) {
+    return absl::InvalidArgumentError("max_builds_per_node must be positive");
   }
   if (not_ready_after <= heartbeat_interval) {
     return absl::InvalidArgumentError("not_ready_after must be above heartbeat_interval");

@@ -31,8 +31,14 @@ struct Settings {
   // Small, so that many idle sessions share a node; limits bound what each may take.
   ComputeRequests default_requests{1, int64_t{16} << 20, int64_t{32} << 20};
 
-  // What sessions may ask of their environment; the rest is refused by name (UNIMPLEMENTED).
-  bool packages_supported = false;
+  // How long the build of a layer is its replica's without a sign of life; another takes over then.
+  absl::Duration build_lease = absl::Seconds(15);
+  // The bounds of the build of one layer.
+  absl::Duration build_timeout = absl::Minutes(30);
+  ComputeLimits build_limits{4000, int64_t{4} << 30, int64_t{20} << 30, 4096};
+  // At once; nodes have their own bound as well.
+  int max_builds_per_node = 2;
+
   // Nodes can fetch an image that they lack; otherwise sessions stay on the nodes that have it.
   bool images_can_be_pulled = false;
 

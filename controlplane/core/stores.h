@@ -5,6 +5,7 @@
 #include "controlplane/core/change_store.h"
 #include "controlplane/core/environment_store.h"
 #include "controlplane/core/fleet_store.h"
+#include "controlplane/core/image_store.h"
 #include "controlplane/core/node_store.h"
 #include "controlplane/core/session_store.h"
 
@@ -19,6 +20,7 @@ struct Stores {
   NodeStore* nodes = nullptr;
   FleetStore* fleet = nullptr;
   ChangeStore* changes = nullptr;
+  ImageStore* images = nullptr;
 };
 
 }  // namespace paddock

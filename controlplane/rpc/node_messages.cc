@@ -31,6 +31,15 @@ v1::OnNodeLoss ToProto(OnNodeLoss on_node_loss) {
   return v1::ON_NODE_LOSS_UNSPECIFIED;
 }
 
+v1::ComputeLimits ToProto(const ComputeLimits& limits) {
+  v1::ComputeLimits proto;
+  proto.set_cpu_millis(limits.cpu_millis);
+  proto.set_memory_bytes(limits.memory_bytes);
+  proto.set_disk_bytes(limits.disk_bytes);
+  proto.set_pids(limits.pids);
+  return proto;
+}
+
 wire::NetworkPolicy ToProto(const NetworkPolicy& policy) {
   wire::NetworkPolicy proto;
   if (!policy.limited) {
@@ -89,10 +98,7 @@ wire::SessionSpec ToProto(const SessionSpec& spec) {
   proto.set_organization(spec.tenant.organization);
   proto.set_workspace(spec.tenant.workspace);
   proto.set_image_digest(spec.image_digest);
-  proto.mutable_limits()->set_cpu_millis(spec.limits.cpu_millis);
-  proto.mutable_limits()->set_memory_bytes(spec.limits.memory_bytes);
-  proto.mutable_limits()->set_disk_bytes(spec.limits.disk_bytes);
-  proto.mutable_limits()->set_pids(spec.limits.pids);
+  *proto.mutable_limits() = ToProto(spec.limits);
   proto.set_runtime_class(spec.runtime_class);
   proto.set_on_node_loss(ToProto(spec.on_node_loss));
   *proto.mutable_network() = ToProto(spec.network);
@@ -127,6 +133,44 @@ wire::HeartbeatResponse ToProto(const HeartbeatAnswer& answer) {
   *proto.mutable_fence_after() = ToProtoDuration(answer.fence_after);
   proto.set_superseded(answer.superseded);
   return proto;
+}
+
+wire::BuildLayerRequest ToProto(const LayerOrder& order) {
+  wire::BuildLayerRequest proto;
+  proto.set_build_id(order.build_id);
+  proto.set_cache_key(order.cache_key);
+  proto.set_base_image(order.base_image);
+  proto.set_parent(order.parent);
+  proto.set_manager(order.manager);
+  proto.set_toolchain(order.toolchain);
+  proto.mutable_specs()->Add(order.specs.begin(), order.specs.end());
+  *proto.mutable_network() = ToProto(order.network);
+  *proto.mutable_limits() = ToProto(order.limits);
+  *proto.mutable_timeout() = ToProtoDuration(order.timeout);
+  return proto;
+}
+
+absl::StatusOr<BuildOutcome> FromProto(const wire::BuiltLayer& proto) {
+  if (proto.digest().empty()) return errors::Internal("A node has built a layer without a digest.");
+  if (proto.size_bytes() < 0) return errors::Internal("A node has built a layer of negative size.");
+  BuiltLayer built;
+  built.digest = proto.digest();
+  built.size_bytes = proto.size_bytes();
+  built.duration = FromProtoDuration(proto.duration()).value_or(absl::ZeroDuration());
+  built.registry_hosts = Strings(proto.registry_hosts());
+  built.other_hosts = Strings(proto.other_hosts());
+  return built;
+}
+
+BuildOutcome FromProto(const wire::BuildLayerFailure& proto, absl::string_view manager) {
+  ImageFailure failure;
+  failure.manager = std::string(manager);
+  failure.package = proto.package();
+  failure.exit_code = proto.exit_code();
+  failure.log_tail = proto.log_tail();
+  failure.reason = proto.reason();
+  failure.message = proto.message();
+  return failure;
 }
 
 absl::StatusOr<SessionStatus> FromProto(const wire::SessionStatus& proto) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "controlplane/core/node_client.h"
 #include "controlplane/core/node_store.h"
 #include "controlplane/core/nodes.h"
 #include "controlplane/core/resources.h"
@@ -14,6 +15,11 @@ internal::v1::SessionSpec ToProto(const SessionSpec& spec);
 internal::v1::StopSessionRequest ToProto(const SessionStop& stop);
 internal::v1::DesiredSession ToProto(const DesiredSession& desired);
 internal::v1::HeartbeatResponse ToProto(const HeartbeatAnswer& answer);
+internal::v1::BuildLayerRequest ToProto(const LayerOrder& order);
+
+// How a build ended. INTERNAL for what no agent should say: no digest, a negative size.
+absl::StatusOr<BuildOutcome> FromProto(const internal::v1::BuiltLayer& built);
+BuildOutcome FromProto(const internal::v1::BuildLayerFailure& failure, absl::string_view manager);
 
 // What an agent says. INVALID_ARGUMENT naming the field: no session id, no generation, an unknown
 // phase, a time or duration out of range.

@@ -63,6 +63,85 @@ void RpcNodeClient::StopSession(const NodeTarget& node, const SessionStop& stop,
       });
 }
 
+// Reads the answers of one BuildLayer call, one at a time. Owned by the call itself until it is
+// done, and by whoever may cancel it.
+class RpcNodeClient::BuildCall final
+    : public grpc::ClientReadReactor<internal::v1::BuildLayerEvent>,
+      public NodeCall {
+ public:
+  BuildCall(RpcNodeClient* client, std::shared_ptr<NodeChannels::Stub> stub,
+            const LayerOrder& order, LineCallback on_line, BuildCallback callback)
+      : client_(client),
+        stub_(std::move(stub)),
+        manager_(order.manager),
+        request_(ToProto(order)),
+        on_line_(std::move(on_line)),
+        callback_(std::move(callback)) {}
+
+  void Start(std::shared_ptr<BuildCall> self, absl::Duration deadline) {
+    context_.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(deadline));
+    if (!client_->Begin(&context_)) return callback_(errors::ShuttingDown());
+    self_ = std::move(self);
+    stub_->async()->BuildLayer(&context_, &request_, this);
+    StartRead(&event_);
+    StartCall();
+  }
+
+  void Cancel() override { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    switch (event_.event_case()) {
+      case internal::v1::BuildLayerEvent::kLogLine:
+        on_line_(std::move(*event_.mutable_log_line()));
+        break;
+      case internal::v1::BuildLayerEvent::kBuilt:
+        outcome_ = FromProto(event_.built());
+        break;
+      case internal::v1::BuildLayerEvent::kFailure:
+        outcome_ = FromProto(event_.failure(), manager_);
+        break;
+      case internal::v1::BuildLayerEvent::EVENT_NOT_SET:
+        break;
+    }
+    StartRead(&event_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<BuildCall> self = std::move(self_);
+    // What was said holds, however the stream ended.
+    if (outcome_.has_value()) {
+      callback_(*std::move(outcome_));
+    } else if (status.ok()) {
+      callback_(errors::Internal("A node ended a build without a result."));
+    } else {
+      callback_(FromGrpcStatus(status));
+    }
+    client_->End(&context_);
+  }
+
+ private:
+  RpcNodeClient* const client_;
+  const std::shared_ptr<NodeChannels::Stub> stub_;
+  const std::string manager_;
+  const internal::v1::BuildLayerRequest request_;
+  const LineCallback on_line_;
+  const BuildCallback callback_;
+  grpc::ClientContext context_;
+  internal::v1::BuildLayerEvent event_;
+  std::optional<absl::StatusOr<BuildOutcome>> outcome_;
+  std::shared_ptr<BuildCall> self_;
+};
+
+std::shared_ptr<NodeCall> RpcNodeClient::BuildLayer(const NodeTarget& node, const LayerOrder& order,
+                                                    absl::Duration deadline, LineCallback on_line,
+                                                    BuildCallback callback) {
+  auto call = std::make_shared<BuildCall>(this, channels_->For(node), order, std::move(on_line),
+                                          std::move(callback));
+  call->Start(call, deadline);
+  return call;
+}
+
 void RpcNodeClient::Shutdown() {
   absl::MutexLock lock(&mutex_);
   ended_ = true;

@@ -2,6 +2,7 @@
 
 #include <grpcpp/client_context.h>
 
+#include <memory>
 #include <set>
 
 #include "absl/base/thread_annotations.h"
@@ -22,12 +23,17 @@ class RpcNodeClient final : public NodeClient {
                   absl::Duration deadline, PutCallback callback) override;
   void StopSession(const NodeTarget& node, const SessionStop& stop, absl::Duration deadline,
                    StopCallback callback) override;
+  std::shared_ptr<NodeCall> BuildLayer(const NodeTarget& node, const LayerOrder& order,
+                                       absl::Duration deadline, LineCallback on_line,
+                                       BuildCallback callback) override;
 
   // Cancels the calls under way and waits until their callbacks have returned. Later calls are
   // CANCELLED at once.
   void Shutdown();
 
  private:
+  class BuildCall;
+
   // False when shut down.
   bool Begin(grpc::ClientContext* call);
   void End(grpc::ClientContext* call);

@@ -9,6 +9,7 @@
 #include "controlplane/store/pg_change_store.h"
 #include "controlplane/store/pg_environment_store.h"
 #include "controlplane/store/pg_fleet_store.h"
+#include "controlplane/store/pg_image_store.h"
 #include "controlplane/store/pg_node_store.h"
 #include "controlplane/store/pg_session_store.h"
 
@@ -22,7 +23,8 @@ struct Database::Implementations {
         sessions(sql, settings.not_ready_after),
         nodes(sql, settings),
         fleet(sql, settings),
-        changes(sql) {}
+        changes(sql),
+        images(sql, settings) {}
   PgEnvironmentStore environments;
   PgAgentStore agents;
   PgApiKeyStore api_keys;
@@ -30,6 +32,7 @@ struct Database::Implementations {
   PgNodeStore nodes;
   PgFleetStore fleet;
   PgChangeStore changes;
+  PgImageStore images;
 };
 
 Database::Database(const PoolOptions& options, const Settings& settings)
@@ -39,7 +42,7 @@ Database::Database(const PoolOptions& options, const Settings& settings)
       stores_{&implementations_->environments, &implementations_->agents,
               &implementations_->api_keys,     &implementations_->sessions,
               &implementations_->nodes,        &implementations_->fleet,
-              &implementations_->changes} {}
+              &implementations_->changes,      &implementations_->images} {}
 
 Database::~Database() = default;
 

@@ -115,17 +115,29 @@ json FromImage(const EnvironmentImage& image) {
                       {"digest", layer.digest},
                       {"size_bytes", layer.size_bytes},
                       {"built_at", FromTime(layer.built_at)},
-                      {"build_us", absl::ToInt64Microseconds(layer.build_duration)}});
+                      {"build_us", absl::ToInt64Microseconds(layer.build_duration)},
+                      {"toolchain", layer.toolchain}});
+  }
+  json builds = json::array();
+  for (const BuildReference& build : image.builds) {
+    builds.push_back({{"id", build.build_id}, {"manager", build.manager}});
   }
   json object = {{"state", static_cast<int>(image.state)},
                  {"digest", image.digest},
                  {"size_bytes", image.size_bytes},
-                 {"layers", std::move(layers)}};
+                 {"layers", std::move(layers)},
+                 {"generation", image.generation},
+                 {"refresh_epoch", image.refresh_epoch},
+                 {"builds", std::move(builds)}};
+  if (image.building_since.has_value()) {
+    object["building_manager"] = image.building_manager;
+    PutTime(&object, "building_since", image.building_since);
+  }
   if (image.failure.has_value()) {
-    object["failure"] = {{"manager", image.failure->manager},
-                         {"package", image.failure->package},
-                         {"exit_code", image.failure->exit_code},
-                         {"log_tail", image.failure->log_tail}};
+    object["failure"] = {
+        {"manager", image.failure->manager},     {"package", image.failure->package},
+        {"exit_code", image.failure->exit_code}, {"log_tail", image.failure->log_tail},
+        {"reason", image.failure->reason},       {"message", image.failure->message}};
   }
   return object;
 }
@@ -139,13 +151,24 @@ EnvironmentImage ToImage(const json& object) {
   for (const json& layer : Member(object, "layers")) {
     image.layers.push_back({String(layer, "manager"), String(layer, "digest"),
                             Integer(layer, "size_bytes"), ToTime(layer, "built_at"),
-                            absl::Microseconds(Integer(layer, "build_us"))});
+                            absl::Microseconds(Integer(layer, "build_us")),
+                            Boolean(layer, "toolchain")});
   }
+  image.generation = Integer(object, "generation");
+  image.refresh_epoch = Integer(object, "refresh_epoch");
+  for (const json& build : Member(object, "builds")) {
+    image.builds.push_back({String(build, "id"), String(build, "manager")});
+  }
+  image.building_manager = String(object, "building_manager");
+  image.building_since = ToOptionalTime(object, "building_since");
   const json& failure = Member(object, "failure");
   if (failure.is_object()) {
-    image.failure =
-        ImageFailure{String(failure, "manager"), String(failure, "package"),
-                     static_cast<int>(Integer(failure, "exit_code")), String(failure, "log_tail")};
+    image.failure = ImageFailure{String(failure, "manager"),
+                                 String(failure, "package"),
+                                 static_cast<int>(Integer(failure, "exit_code")),
+                                 String(failure, "log_tail"),
+                                 String(failure, "reason"),
+                                 String(failure, "message")};
   }
   return image;
 }

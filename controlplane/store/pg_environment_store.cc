@@ -4,6 +4,7 @@
 
 #include "common/errors.h"
 #include "common/status_macros.h"
+#include "controlplane/store/environment_rows.h"
 #include "controlplane/store/json_codec.h"
 #include "controlplane/store/requests.h"
 #include "controlplane/store/row_reader.h"
@@ -13,62 +14,43 @@ namespace {
 
 constexpr int kShownSessions = 5;
 
-#define COLUMNS                                                                         \
-  "id, organization, workspace, name, description, metadata, config, image, revision, " \
-  "created_at, updated_at, archived_at"
-
 constexpr Statement kInsert = {
     "environment_insert",
-    "INSERT INTO environments (" COLUMNS
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, NULL) "
-    "ON CONFLICT ON CONSTRAINT environments_name DO NOTHING RETURNING " COLUMNS};
+    "INSERT INTO environments (" PADDOCK_ENVIRONMENT_COLUMNS
+    ", image_unsettled) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9, NULL, $10) "
+    "ON CONFLICT ON CONSTRAINT environments_name DO NOTHING "
+    "RETURNING " PADDOCK_ENVIRONMENT_COLUMNS};
 constexpr Statement kGet = {"environment_get",
-                            "SELECT " COLUMNS
+                            "SELECT " PADDOCK_ENVIRONMENT_COLUMNS
                             " FROM environments WHERE id = $1 AND organization = $2 AND workspace "
                             "= $3"};
 constexpr Statement kLock = {"environment_lock",
-                             "SELECT " COLUMNS
+                             "SELECT " PADDOCK_ENVIRONMENT_COLUMNS
                              " FROM environments WHERE id = $1 AND organization = $2 AND "
                              "workspace = $3 FOR UPDATE"};
 constexpr Statement kList = {
     "environment_list",
-    "SELECT " COLUMNS
+    "SELECT " PADDOCK_ENVIRONMENT_COLUMNS
     " FROM environments WHERE organization = $1 AND workspace = $2 AND ($3::text IS NULL OR id < "
     "$3) AND ($4 OR archived_at IS NULL) ORDER BY id DESC LIMIT $5"};
 constexpr Statement kNameTaken = {
     "environment_name_taken",
     "SELECT 1 FROM environments WHERE organization = $1 AND workspace = $2 AND name = $3 AND id <> "
     "$4"};
-// A name that another transaction is taking makes this wait, and then find it taken.
+// A name that another transaction is taking makes this wait, and then find it taken. A new image
+// waits for nothing yet.
 constexpr Statement kUpdate = {
     "environment_update",
     "UPDATE environments SET name = $2, description = $3, metadata = $4, config = $5, image = $6, "
     "archived_at = $7, revision = revision + 1, updated_at = GREATEST(clock_timestamp(), "
-    "updated_at) WHERE id = $1 RETURNING " COLUMNS};
+    "updated_at), image_unsettled = $8, image_key = CASE WHEN $9 THEN image_key END WHERE id = $1 "
+    "RETURNING " PADDOCK_ENVIRONMENT_COLUMNS};
 constexpr Statement kNoteChange = {"environment_note_change",
                                    "INSERT INTO changes (kind, resource_id) VALUES (1, $1)"};
 constexpr Statement kReferences = {
     "environment_references",
     "SELECT id, count(*) OVER () FROM sessions WHERE environment_id = $1 ORDER BY id LIMIT $2"};
 constexpr Statement kDelete = {"environment_delete", "DELETE FROM environments WHERE id = $1"};
-
-Environment ReadEnvironment(const pqxx::row& row) {
-  RowReader reader(row);
-  Environment environment;
-  environment.id = EnvironmentId(reader.String());
-  environment.tenant.organization = reader.String();
-  environment.tenant.workspace = reader.String();
-  environment.name = reader.String();
-  environment.description = reader.OptionalString();
-  environment.metadata = DecodeMap(reader.Text());
-  environment.config = DecodeConfig(reader.Text());
-  environment.image = DecodeImage(reader.Text());
-  environment.revision = reader.Integer();
-  environment.created_at = reader.Time();
-  environment.updated_at = reader.Time();
-  environment.archived_at = reader.OptionalTime();
-  return environment;
-}
 
 Params Key(const Tenant& tenant, const EnvironmentId& id) {
   return Params().Add(id.value()).Add(tenant.organization).Add(tenant.workspace);
@@ -103,7 +85,8 @@ absl::StatusOr<Environment> PgEnvironmentStore::Create(const Environment& enviro
                                                                .Add(EncodeMap(first.metadata))
                                                                .Add(EncodeConfig(first.config))
                                                                .Add(EncodeImage(first.image))
-                                                               .Add(first.created_at));
+                                                               .Add(first.created_at)
+                                                               .Add(IsUnsettled(first.image)));
         if (row.empty()) return errors::EnvironmentNameTaken(first.name);
         return ReadEnvironment(row);
       });
@@ -170,6 +153,7 @@ absl::StatusOr<Environment> PgEnvironmentStore::Mutate(const Tenant& tenant,
           if (taken) return errors::EnvironmentNameTaken(next.name);
         }
         transaction.Exec(kNoteChange, Params().Add(id.value()));
+        const bool same_image = next.image.generation == stored.image.generation;
         return ReadEnvironment(transaction.ExecRow(kUpdate, Params()
                                                                 .Add(id.value())
                                                                 .Add(next.name)
@@ -177,7 +161,9 @@ absl::StatusOr<Environment> PgEnvironmentStore::Mutate(const Tenant& tenant,
                                                                 .Add(EncodeMap(next.metadata))
                                                                 .Add(EncodeConfig(next.config))
                                                                 .Add(EncodeImage(next.image))
-                                                                .Add(next.archived_at)));
+                                                                .Add(next.archived_at)
+                                                                .Add(IsUnsettled(next.image))
+                                                                .Add(same_image)));
       });
   if (IsUniqueViolation(result.status())) return errors::EnvironmentNameTaken(name);
   return result;
@@ -207,7 +193,5 @@ absl::Status PgEnvironmentStore::Delete(const Tenant& tenant, const EnvironmentI
         return absl::OkStatus();
       });
 }
-
-#undef COLUMNS
 
 }  // namespace paddock

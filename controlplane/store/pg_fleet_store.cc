@@ -25,9 +25,9 @@ constexpr Statement kReleaseLease = {"lease_release",
 constexpr Statement kQueue = {
     "fleet_queue",
     "SELECT " NEEDS
-    "FROM sessions s WHERE s.state IN ('PENDING', 'RESCHEDULING') AND NOT EXISTS (SELECT 1 FROM "
-    "placements p WHERE p.session_id = s.id AND p.released_at IS NULL AND NOT p.fenced) ORDER BY "
-    "s.id LIMIT $1"};
+    "FROM sessions s WHERE s.state IN ('PENDING', 'RESCHEDULING') AND s.shape <> '' AND NOT EXISTS "
+    "(SELECT 1 FROM placements p WHERE p.session_id = s.id AND p.released_at IS NULL AND NOT "
+    "p.fenced) ORDER BY s.id LIMIT $1"};
 constexpr Statement kStuck = {
     "fleet_stuck",
     "SELECT s.id, s.generation, s.reason FROM sessions s WHERE s.state = $1 AND s.state_since < "

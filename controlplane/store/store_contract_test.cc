@@ -5,6 +5,7 @@
 #include "tests/contract/agent_store_contract.h"
 #include "tests/contract/api_key_store_contract.h"
 #include "tests/contract/environment_store_contract.h"
+#include "tests/contract/image_store_contract.h"
 #include "tests/integration/postgres_fixture.h"
 
 namespace paddock {
@@ -25,6 +26,7 @@ class PgHarness : public StoreHarness {
   EnvironmentStore* environments() override { return SharedDatabase().stores().environments; }
   AgentStore* agents() override { return SharedDatabase().stores().agents; }
   ApiKeyStore* api_keys() override { return SharedDatabase().stores().api_keys; }
+  ImageStore* images() override { return SharedDatabase().stores().images; }
 
   SessionId Reference(const Environment& environment) override {
     NewSession created;
@@ -42,6 +44,20 @@ class PgHarness : public StoreHarness {
   void Unreference(const Environment& environment, const SessionId& session) override {
     EXPECT_TRUE(SharedDatabase().stores().sessions->Delete(environment.tenant, session).ok());
   }
+
+  NodeId MakeNode() override {
+    NodeRegistration node;
+    node.id = NodeId(NewId(kNodePrefix, Clock::Real()->Now()));
+    node.address = "node:7000";
+    node.epoch = "epoch";
+    node.capacity = {1, 1, 1, 1};
+    EXPECT_TRUE(SharedDatabase().stores().nodes->Register(node).ok());
+    return node.id;
+  }
+
+  std::vector<std::string> ImagesOf(const NodeId& node) override {
+    return SharedDatabase().stores().nodes->Get(node)->images;
+  }
 };
 
 const MakeStoreHarness kMake = [] { return std::make_unique<PgHarness>(); };
@@ -49,6 +65,7 @@ const MakeStoreHarness kMake = [] { return std::make_unique<PgHarness>(); };
 INSTANTIATE_TEST_SUITE_P(Postgres, EnvironmentStoreContract, testing::Values(kMake));
 INSTANTIATE_TEST_SUITE_P(Postgres, AgentStoreContract, testing::Values(kMake));
 INSTANTIATE_TEST_SUITE_P(Postgres, ApiKeyStoreContract, testing::Values(kMake));
+INSTANTIATE_TEST_SUITE_P(Postgres, ImageStoreContract, testing::Values(kMake));
 
 }  // namespace
 }  // namespace paddock

@@ -20,7 +20,8 @@ nodeagent/image         nodeagent/system
 nodeagent/net           nodeagent/system
 nodeagent/egress        nodeagent/system nodeagent/net
 nodeagent/session       nodeagent/system nodeagent/init nodeagent/runtime nodeagent/image nodeagent/net nodeagent/egress
-nodeagent/api           nodeagent/session nodeagent/system nodeagent/init nodeagent/runtime nodeagent/egress
+nodeagent/build         nodeagent/system nodeagent/init nodeagent/runtime nodeagent/image nodeagent/egress nodeagent/session
+nodeagent/api           nodeagent/build nodeagent/session nodeagent/system nodeagent/init nodeagent/runtime nodeagent/egress
 deploy/demo
 "
 

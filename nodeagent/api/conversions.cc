@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "common/status_macros.h"
 #include "common/utf8.h"
 
 namespace paddock::nodeagent {
@@ -66,19 +67,19 @@ v1::DirectoryEntry::Type EntryType(file_protocol::EntryType type) {
   return v1::DirectoryEntry::TYPE_OTHER;
 }
 
-std::string ReplaceInvalidUtf8(absl::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  while (!text.empty()) {
-    const absl::string_view before = text;
-    if (ConsumeCodePoint(&text).has_value()) {
-      valid.append(before.data(), before.size() - text.size());
-    } else {
-      valid.append("\xEF\xBF\xBD");
-      text.remove_prefix(1);
-    }
+absl::StatusOr<SandboxLimits> LimitsFromProto(const v1::ComputeLimits& proto,
+                                              absl::string_view field) {
+  if (proto.cpu_millis() < 0 || proto.memory_bytes() < 0 || proto.disk_bytes() < 0 ||
+      proto.pids() < 0) {
+    return errors::InvalidField(field, "must not be negative");
   }
-  return valid;
+  const auto given = [](int64_t value, int64_t fallback) { return value > 0 ? value : fallback; };
+  SandboxLimits limits;
+  limits.cpu_millis = given(proto.cpu_millis(), kDefaultCpuMillis);
+  limits.memory_bytes = given(proto.memory_bytes(), kDefaultMemoryBytes);
+  limits.disk_bytes = given(proto.disk_bytes(), kDefaultDiskBytes);
+  limits.pids = given(proto.pids(), kDefaultPids);
+  return limits;
 }
 
 constexpr uint32_t kMaxPort = 65535;
@@ -125,16 +126,7 @@ absl::StatusOr<SessionSpec> SpecFromProto(const pb::SessionSpec& proto) {
   spec.on_node_loss = proto.on_node_loss() == v1::ON_NODE_LOSS_RESCHEDULE ? OnNodeLoss::kReschedule
                                                                           : OnNodeLoss::kKeep;
   spec.network = NetworkFromProto(proto.network());
-  const v1::ComputeLimits& limits = proto.limits();
-  if (limits.cpu_millis() < 0 || limits.memory_bytes() < 0 || limits.disk_bytes() < 0 ||
-      limits.pids() < 0) {
-    return errors::InvalidField("spec.limits", "must not be negative");
-  }
-  const auto given = [](int64_t value, int64_t fallback) { return value > 0 ? value : fallback; };
-  spec.limits.cpu_millis = given(limits.cpu_millis(), kDefaultCpuMillis);
-  spec.limits.memory_bytes = given(limits.memory_bytes(), kDefaultMemoryBytes);
-  spec.limits.disk_bytes = given(limits.disk_bytes(), kDefaultDiskBytes);
-  spec.limits.pids = given(limits.pids(), kDefaultPids);
+  PADDOCK_ASSIGN_OR_RETURN(spec.limits, LimitsFromProto(proto.limits(), "spec.limits"));
   return spec;
 }
 
@@ -193,6 +185,57 @@ absl::StatusOr<absl::Duration> ExecTimeoutFromProto(const v1::ExecStart& proto) 
     return errors::InvalidField("start.timeout", "must be positive");
   }
   return timeout > kLongestTimeout ? absl::InfiniteDuration() : timeout;
+}
+
+std::string ReplaceInvalidUtf8(absl::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const absl::string_view before = text;
+    if (ConsumeCodePoint(&text).has_value()) {
+      valid.append(before.data(), before.size() - text.size());
+    } else {
+      valid.append("\xEF\xBF\xBD");
+      text.remove_prefix(1);
+    }
+  }
+  return valid;
+}
+
+absl::StatusOr<BuildSpec> BuildSpecFromProto(const pb::BuildLayerRequest& proto) {
+  BuildSpec spec;
+  spec.build_id = proto.build_id();
+  spec.cache_key = proto.cache_key();
+  spec.base_image = proto.base_image();
+  spec.parent = proto.parent();
+  spec.manager = proto.manager();
+  spec.toolchain = proto.toolchain();
+  spec.specs.assign(proto.specs().begin(), proto.specs().end());
+  for (const std::string& package : spec.specs) {
+    if (HasNul(package)) return errors::InvalidField("specs", "must not hold NUL");
+  }
+  spec.network = NetworkFromProto(proto.network());
+  // Whatever the environment's sessions may do later: a build without its registries is none.
+  spec.network.allow_package_managers = true;
+  PADDOCK_ASSIGN_OR_RETURN(spec.limits, LimitsFromProto(proto.limits(), "limits"));
+  if (proto.has_timeout()) spec.timeout = DurationFromProto(proto.timeout());
+  return spec;
+}
+
+void LayerToProto(const Layer& layer, pb::BuiltLayer* proto) {
+  proto->set_digest(layer.digest);
+  proto->set_size_bytes(layer.size_bytes);
+  DurationToProto(layer.build_duration, proto->mutable_duration());
+  for (const std::string& host : layer.registry_hosts) proto->add_registry_hosts(host);
+  for (const std::string& host : layer.other_hosts) proto->add_other_hosts(host);
+}
+
+void FailureToProto(const BuildFailure& failure, pb::BuildLayerFailure* proto) {
+  proto->set_reason(failure.reason);
+  proto->set_message(ReplaceInvalidUtf8(failure.message));
+  proto->set_package(ReplaceInvalidUtf8(failure.package));
+  proto->set_exit_code(failure.exit_code);
+  proto->set_log_tail(ReplaceInvalidUtf8(failure.log_tail));
 }
 
 void EntryToProto(const DirectoryEntry& entry, v1::DirectoryEntry* proto) {

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <string>
+
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "nodeagent/build/build_types.h"
 #include "nodeagent/init/init_client.h"
 #include "nodeagent/init/list_parser.h"
 #include "nodeagent/session/session_types.h"
@@ -22,7 +26,15 @@ absl::StatusOr<ExecSpec> ExecSpecFromProto(const v1::ExecStart& proto);
 // InfiniteDuration when unset.
 absl::StatusOr<absl::Duration> ExecTimeoutFromProto(const v1::ExecStart& proto);
 
+// Limits and network as in a session's.
+absl::StatusOr<BuildSpec> BuildSpecFromProto(const internal::v1::BuildLayerRequest& proto);
+void LayerToProto(const Layer& layer, internal::v1::BuiltLayer* proto);
+void FailureToProto(const BuildFailure& failure, internal::v1::BuildLayerFailure* proto);
+
 // Bytes that aren't UTF-8 become U+FFFD.
+std::string ReplaceInvalidUtf8(absl::string_view text);
+
+// Names are cleaned by ReplaceInvalidUtf8.
 void EntryToProto(const DirectoryEntry& entry, v1::DirectoryEntry* proto);
 
 void DurationToProto(absl::Duration duration, google::protobuf::Duration* proto);

@@ -8,6 +8,7 @@
 #include "common/grpc_status.h"
 #include "common/log.h"
 #include "common/tls.h"
+#include "nodeagent/api/build_layer_reactor.h"
 #include "nodeagent/api/conversions.h"
 #include "nodeagent/api/egress_conversions.h"
 #include "nodeagent/api/exec_reactor.h"
@@ -123,6 +124,11 @@ grpc::ServerUnaryReactor* NodeAgentService::ListDirectory(
   ListDirectoryCall::Run(execs_, *request, response,
                          [answer](const absl::Status& status) { answer(status); });
   return answer.reactor();
+}
+
+grpc::ServerWriteReactor<pb::BuildLayerEvent>* NodeAgentService::BuildLayer(
+    grpc::CallbackServerContext* context, const pb::BuildLayerRequest* request) {
+  return new BuildLayerReactor(Admit(*context), builder_, *request, Measure("BuildLayer"));
 }
 
 grpc::ServerUnaryReactor* NodeAgentService::ListEgressEvents(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "common/rpc_metrics.h"
+#include "nodeagent/build/layer_builder.h"
 #include "nodeagent/session/egress_archive.h"
 #include "nodeagent/session/egress_feed.h"
 #include "nodeagent/session/exec_service.h"
@@ -10,13 +11,18 @@
 namespace paddock::nodeagent {
 
 // The NodeAgent service: checks the caller's role, converts, and leaves the rest to the session
-// manager and the exec service. Nothing here blocks. Thread-safe.
+// manager, the exec service and the layer builder. Nothing here blocks. Thread-safe.
 class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
  public:
   // Not owned.
-  NodeAgentService(SessionManager* manager, ExecService* execs, EgressFeed* egress,
-                   EgressArchive* archive, RpcMetrics* metrics)
-      : manager_(manager), execs_(execs), egress_(egress), archive_(archive), metrics_(metrics) {}
+  NodeAgentService(SessionManager* manager, ExecService* execs, LayerBuilder* builder,
+                   EgressFeed* egress, EgressArchive* archive, RpcMetrics* metrics)
+      : manager_(manager),
+        execs_(execs),
+        builder_(builder),
+        egress_(egress),
+        archive_(archive),
+        metrics_(metrics) {}
 
   grpc::ServerUnaryReactor* PutSession(grpc::CallbackServerContext* context,
                                        const internal::v1::PutSessionRequest* request,
@@ -34,6 +40,9 @@ class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
   grpc::ServerUnaryReactor* ListDirectory(grpc::CallbackServerContext* context,
                                           const internal::v1::NodeListDirectoryRequest* request,
                                           v1::ListDirectoryResponse* response) override;
+  grpc::ServerWriteReactor<internal::v1::BuildLayerEvent>* BuildLayer(
+      grpc::CallbackServerContext* context,
+      const internal::v1::BuildLayerRequest* request) override;
 
   grpc::ServerUnaryReactor* ListEgressEvents(
       grpc::CallbackServerContext* context,
@@ -51,6 +60,7 @@ class NodeAgentService final : public internal::v1::NodeAgent::CallbackService {
 
   SessionManager* const manager_;
   ExecService* const execs_;
+  LayerBuilder* const builder_;
   EgressFeed* const egress_;
   EgressArchive* const archive_;
   RpcMetrics* const metrics_;

@@ -17,7 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "common/log.h"
 #include "common/status_macros.h"
-#include "nlohmann/json.hpp"
+#include "nodeagent/image/layer_manifest.h"
 #include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/system/errno_status.h"
 #include "nodeagent/system/file.h"
@@ -29,12 +29,6 @@ namespace {
 constexpr absl::string_view kImportPrefix = ".import-";
 constexpr absl::string_view kDigestPrefix = "sha256:";
 constexpr absl::Duration kUnpackTimeout = absl::Minutes(10);
-
-bool IsDigest(absl::string_view digest) {
-  if (!absl::ConsumePrefix(&digest, kDigestPrefix)) return false;
-  return digest.size() == 64 &&
-         digest.find_first_not_of("0123456789abcdef") == absl::string_view::npos;
-}
 
 absl::StatusOr<std::string> DigestOfFile(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -78,22 +72,6 @@ std::string ReadFileOfTree(const std::string& rootfs, absl::string_view file) {
   return text.ok() ? *text : "";
 }
 
-std::vector<std::string> StringsOf(const nlohmann::json& manifest, const char* field) {
-  std::vector<std::string> strings;
-  const auto list = manifest.find(field);
-  if (list == manifest.end() || !list->is_array()) return strings;
-  for (const nlohmann::json& entry : *list) {
-    if (entry.is_string()) strings.push_back(entry.get<std::string>());
-  }
-  return strings;
-}
-
-absl::Status SyncFileSystem(const std::string& directory) {
-  PADDOCK_ASSIGN_OR_RETURN(UniqueFd fd, OpenDirectory(directory));
-  if (syncfs(fd.get()) != 0) return ErrnoStatus(absl::StrCat("syncfs ", directory));
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 std::vector<std::string> ParseEnvironmentFile(const std::string& text) {
@@ -113,37 +91,54 @@ std::vector<std::string> ParseEnvironmentFile(const std::string& text) {
   return environment;
 }
 
-DirectoryLayerStore::DirectoryLayerStore(std::string layers_dir)
-    : layers_dir_(std::move(layers_dir)) {}
+DirectoryLayerStore::DirectoryLayerStore(std::string layers_dir, Clock* clock)
+    : layers_dir_(std::move(layers_dir)), clock_(clock) {}
 
-absl::StatusOr<Layer> DirectoryLayerStore::Get(const std::string& digest) {
+std::string DirectoryLayerStore::DirectoryOf(const std::string& digest) const {
+  return absl::StrCat(layers_dir_, "/", digest);
+}
+
+absl::StatusOr<DirectoryLayerStore::Known*> DirectoryLayerStore::Find(const std::string& digest) {
   if (!IsDigest(digest)) return absl::NotFoundError(absl::StrCat("no layer ", digest));
-  const std::string directory = absl::StrCat(layers_dir_, "/", digest);
-  const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(directory, "/manifest.json"));
+  if (const auto known = known_.find(digest); known != known_.end()) return &known->second;
+  const std::string file = absl::StrCat(DirectoryOf(digest), "/manifest.json");
+  const absl::StatusOr<std::string> text = ReadFile(file);
   if (absl::IsNotFound(text.status())) {
     return absl::NotFoundError(absl::StrCat("no layer ", digest, " on this node"));
   }
   PADDOCK_RETURN_IF_ERROR(text.status());
-  const nlohmann::json manifest = nlohmann::json::parse(*text, nullptr, false);
-  if (!manifest.is_object()) {
+  absl::StatusOr<Layer> layer = DecodeLayerManifest(*text);
+  if (!layer.ok() || layer->digest != digest) {
     return absl::DataLossError(absl::StrCat("layer ", digest, ": bad manifest"));
   }
-  Layer layer;
-  layer.digest = digest;
-  layer.root_dir = absl::StrCat(directory, "/rootfs");
-  layer.environment = StringsOf(manifest, "environment");
-  layer.registry_hosts = StringsOf(manifest, "registry_hosts");
-  return layer;
+  struct stat stats;
+  if (stat(file.c_str(), &stats) != 0) return ErrnoStatus(absl::StrCat("stat ", file));
+  layer->root_dir = absl::StrCat(DirectoryOf(digest), "/rootfs");
+  Known& known = known_[digest];
+  known = Known{*std::move(layer), absl::TimeFromTimespec(stats.st_mtim)};
+  return &known;
+}
+
+absl::StatusOr<Layer> DirectoryLayerStore::Get(const std::string& digest) {
+  absl::MutexLock lock(&mutex_);
+  PADDOCK_ASSIGN_OR_RETURN(const Known* known, Find(digest));
+  return known->layer;
+}
+
+absl::Status DirectoryLayerStore::LoadAll() {
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(layers_dir_));
+  for (const std::string& name : names) {
+    if (IsDigest(name)) PADDOCK_RETURN_IF_ERROR(Find(name).status());
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Layer>> DirectoryLayerStore::List() {
-  PADDOCK_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(layers_dir_));
+  absl::MutexLock lock(&mutex_);
+  PADDOCK_RETURN_IF_ERROR(LoadAll());
   std::vector<Layer> layers;
-  for (const std::string& name : names) {
-    if (!IsDigest(name)) continue;
-    PADDOCK_ASSIGN_OR_RETURN(Layer layer, Get(name));
-    layers.push_back(std::move(layer));
-  }
+  layers.reserve(known_.size());
+  for (const auto& [digest, known] : known_) layers.push_back(known.layer);
   return layers;
 }
 
@@ -175,15 +170,18 @@ absl::Status DirectoryLayerStore::Unpack(const std::string& archive, const std::
                  .status();
   }
   if (status.ok()) {
-    const nlohmann::json manifest = {
-        {"digest", digest},
-        {"environment", ParseEnvironmentFile(ReadFileOfTree(rootfs, "etc/environment"))},
-        {"registry_hosts", ParseRegistries(ReadFileOfTree(rootfs, kRegistriesFile))}};
-    status = WriteFile(absl::StrCat(directory, "/manifest.json"), manifest.dump(2), 0644);
+    Layer layer;
+    layer.digest = digest;
+    layer.environment = ParseEnvironmentFile(ReadFileOfTree(rootfs, "etc/environment"));
+    layer.registry_hosts = ParseRegistries(ReadFileOfTree(rootfs, kRegistriesFile));
+    struct stat stats;
+    if (stat(archive.c_str(), &stats) == 0) layer.size_bytes = stats.st_size;
+    status =
+        WriteFile(absl::StrCat(directory, "/manifest.json"), EncodeLayerManifest(layer, {}), 0644);
   }
   if (status.ok() && chmod(directory.c_str(), 0755) != 0) status = ErrnoStatus("chmod");
   if (status.ok()) status = SyncFileSystem(layers_dir_);
-  const std::string final_name = absl::StrCat(layers_dir_, "/", digest);
+  const std::string final_name = DirectoryOf(digest);
   if (status.ok() && rename(directory.c_str(), final_name.c_str()) != 0) {
     // Another import of the same archive was first.
     status = Get(digest).ok() ? absl::AlreadyExistsError(digest) : ErrnoStatus("rename");
@@ -191,16 +189,6 @@ absl::Status DirectoryLayerStore::Unpack(const std::string& archive, const std::
   if (status.ok()) return SyncDirectory(layers_dir_);
   RemoveTree(directory).IgnoreError();
   return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
-}
-
-absl::Status DirectoryLayerStore::Sweep() {
-  PADDOCK_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(layers_dir_));
-  for (const std::string& name : names) {
-    if (absl::StartsWith(name, kImportPrefix)) {
-      PADDOCK_RETURN_IF_ERROR(RemoveTree(absl::StrCat(layers_dir_, "/", name)));
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace paddock::nodeagent

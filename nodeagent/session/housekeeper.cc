@@ -68,6 +68,7 @@ void Housekeeper::Run() {
     }
   }
   gauges_->Update(*resources_, *manager_, *execs_);
+  for (const auto& chore : chores_) chore();
 }
 
 std::string Housekeeper::CheckDisk() const {

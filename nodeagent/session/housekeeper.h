@@ -3,6 +3,8 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -25,6 +27,8 @@ class Housekeeper {
               IncidentMonitor* incidents, NodeGauges* gauges);
   ~Housekeeper();
 
+  // One more thing to do in each round. Before Start.
+  void AddChore(std::function<void()> chore) { chores_.push_back(std::move(chore)); }
   // One round, at once.
   void Run();
   void Start();
@@ -41,6 +45,7 @@ class Housekeeper {
   ExecService* const execs_;
   IncidentMonitor* const incidents_;
   NodeGauges* const gauges_;
+  std::vector<std::function<void()>> chores_;
   mutable absl::Mutex mutex_;
   std::string reason_ ABSL_GUARDED_BY(mutex_);
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,8 +1,10 @@
 #include "nodeagent/session/image_step.h"
 
 #include <set>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/status_macros.h"
 
 namespace paddock::nodeagent {
 
@@ -18,16 +20,17 @@ std::vector<std::string> ImageStep::RegistriesOf(const std::vector<Layer>& layer
 absl::Status ImageStep::Do(StartContext& context) {
   const std::string& wanted = context.record.spec.image_digest;
   const std::string& digest = wanted.empty() ? resources_->base_image : wanted;
-  absl::StatusOr<Layer> layer = resources_->layers->Get(digest);
-  if (absl::IsNotFound(layer.status())) {
-    return absl::NotFoundError(absl::StrCat("this node has no image ", digest));
+  absl::StatusOr<std::vector<Layer>> chain = resources_->layers->Chain(digest);
+  if (absl::IsNotFound(chain.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("this node has no image ", digest, ": ", chain.status().message()));
   }
-  if (!layer.ok()) return layer.status();
-  context.container.lower_dirs = {layer->root_dir};
-  context.container.env = layer->environment;
+  PADDOCK_RETURN_IF_ERROR(chain.status());
+  for (const Layer& layer : *chain) context.container.lower_dirs.push_back(layer.root_dir);
+  context.container.env = MergedEnvironment(*chain);
   // They stand in the record before the session's policy is applied: the next step writes it.
   if (context.record.spec.network.allow_package_managers) {
-    context.record.registry_hosts = RegistriesOf({*layer});
+    context.record.registry_hosts = RegistriesOf(*chain);
   }
   return absl::OkStatus();
 }

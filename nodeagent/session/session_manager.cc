@@ -225,6 +225,17 @@ absl::StatusOr<SessionRecord> SessionManager::GetRunning(const std::string& sess
   return record;
 }
 
+std::set<std::string> SessionManager::ImagesInUse() const {
+  std::set<std::string> images;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [id, entry] : entries_) {
+    if (entry->record.has_value()) images.insert(entry->record->spec.image_digest);
+    if (entry->wanted.has_value()) images.insert(entry->wanted->image_digest);
+  }
+  images.erase("");
+  return images;
+}
+
 std::optional<SessionPhase> SessionManager::PhaseOf(const std::string& session_id,
                                                     int64_t generation) const {
   absl::MutexLock lock(&mutex_);

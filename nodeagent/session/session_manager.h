@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -91,6 +92,8 @@ class SessionManager {
   // isn't RUNNING or is of another generation.
   absl::StatusOr<SessionRecord> GetRunning(const std::string& session_id, int64_t generation) const;
   std::vector<SessionRecord> ListRunning() const;
+  // Digests of the images that sessions of any phase name; none for the node's base image.
+  std::set<std::string> ImagesInUse() const;
   // Of a session of this generation that is here or wanted here; nullopt otherwise.
   std::optional<SessionPhase> PhaseOf(const std::string& session_id, int64_t generation) const;
 

@@ -158,6 +158,12 @@ absl::Status SyncDirectory(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status SyncFileSystem(const std::string& path) {
+  PADDOCK_ASSIGN_OR_RETURN(UniqueFd fd, OpenDirectory(path));
+  if (syncfs(fd.get()) != 0) return ErrnoStatus(absl::StrCat("syncfs ", path));
+  return absl::OkStatus();
+}
+
 absl::Status RemoveTree(const std::string& path) {
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!fd.valid()) {

@@ -35,6 +35,8 @@ absl::Status MakeDirectories(const std::string& path, mode_t mode = 0755);
 
 absl::StatusOr<UniqueFd> OpenDirectory(const std::string& path);
 absl::Status SyncDirectory(const std::string& path);
+// Writes out everything of the file system that the directory `path` lies on.
+absl::Status SyncFileSystem(const std::string& path);
 
 // Removes a tree, never following links nor leaving its file system; OK if it isn't there. Not for
 // trees that a sandbox is writing to.

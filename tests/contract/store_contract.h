@@ -4,12 +4,14 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/ids.h"
 #include "controlplane/core/agent_store.h"
 #include "controlplane/core/api_key_store.h"
 #include "controlplane/core/environment_store.h"
+#include "controlplane/core/image_store.h"
 
 // What every implementation of the stores of environments, agents and API keys must do. A suite is
 // run by including its header once in a test binary and instantiating it:
@@ -26,9 +28,13 @@ class StoreHarness {
   virtual EnvironmentStore* environments() = 0;
   virtual AgentStore* agents() = 0;
   virtual ApiKeyStore* api_keys() = 0;
+  virtual ImageStore* images() = 0;
   // Makes a session reference `environment`, in whatever way the implementation knows of it.
   virtual SessionId Reference(const Environment& environment) = 0;
   virtual void Unreference(const Environment& environment, const SessionId& session) = 0;
+  // A node without images, and what it has later.
+  virtual NodeId MakeNode() = 0;
+  virtual std::vector<std::string> ImagesOf(const NodeId& node) = 0;
 };
 
 using MakeStoreHarness = std::function<std::unique_ptr<StoreHarness>()>;

@@ -174,15 +174,6 @@ TEST_F(ApiTest, OverloadIsResourceExhaustedWithRetryInfo) {
   EXPECT_TRUE(absl::IsResourceExhausted(exec.status())) << exec.status();
 }
 
-TEST_F(ApiTest, WhatIsNotBuiltYetSaysSoByName) {
-  v1::RebuildEnvironmentRequest rebuild;
-  v1::Environment environment;
-  const grpc::Status status =
-      client_->environments().RebuildEnvironment(client_->Context().get(), rebuild, &environment);
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("RebuildEnvironment"));
-}
-
 // --- Environments and agents
 
 TEST_F(ApiTest, AnEnvironmentLivesFromCreateToDelete) {

@@ -85,6 +85,28 @@ void FakeFleet::StopSession(const NodeTarget& node, const SessionStop& stop,
   callback(std::move(answer));
 }
 
+std::shared_ptr<NodeCall> FakeFleet::BuildLayer(const NodeTarget& node, const LayerOrder& order,
+                                                absl::Duration, LineCallback on_line,
+                                                BuildCallback callback) {
+  class EndedCall : public NodeCall {
+    void Cancel() override {}
+  };
+  absl::StatusOr<BuildOutcome> answer = absl::UnavailableError("no such agent");
+  {
+    absl::MutexLock lock(&mutex_);
+    auto it = agents_.find(node.id);
+    if (it != agents_.end() && it->second.behaviour != Behaviour::kUnreachable) {
+      BuiltLayer built;
+      built.digest = absl::StrCat("layer:", order.cache_key);
+      it->second.registration.images.push_back(built.digest);
+      answer = BuildOutcome(built);
+    }
+  }
+  if (answer.ok()) on_line("built");
+  callback(std::move(answer));
+  return std::make_shared<EndedCall>();
+}
+
 absl::StatusOr<HeartbeatAnswer> FakeFleet::Join(NodeRegistry* registry,
                                                 NodeRegistration registration) {
   {

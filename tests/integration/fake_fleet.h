@@ -30,6 +30,10 @@ class FakeFleet : public NodeClient {
                   absl::Duration deadline, PutCallback callback) override;
   void StopSession(const NodeTarget& node, const SessionStop& stop, absl::Duration deadline,
                    StopCallback callback) override;
+  // At once, wherever the node isn't unreachable; the digest is made of the key.
+  std::shared_ptr<NodeCall> BuildLayer(const NodeTarget& node, const LayerOrder& order,
+                                       absl::Duration deadline, LineCallback on_line,
+                                       BuildCallback callback) override;
 
   // Registers with `registry`, with nothing running unless it was known before.
   absl::StatusOr<HeartbeatAnswer> Join(NodeRegistry* registry, NodeRegistration registration);

@@ -3,10 +3,14 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
@@ -30,6 +34,37 @@ void SetRunning(const std::string& session_id, int64_t generation,
   status->set_phase(internal::v1::SESSION_PHASE_RUNNING);
 }
 
+// The keys that any fake node of this process builds.
+class KeysUnderWork {
+ public:
+  void Begin(const std::string& key) {
+    absl::MutexLock lock(&mutex_);
+    twice_ = !keys_.insert(key).second || twice_;
+  }
+  void End(const std::string& key) {
+    absl::MutexLock lock(&mutex_);
+    keys_.erase(key);
+  }
+  bool twice() const {
+    absl::MutexLock lock(&mutex_);
+    return twice_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::set<std::string> keys_ ABSL_GUARDED_BY(mutex_);
+  bool twice_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+KeysUnderWork& KeysOfAllNodes() {
+  static auto* const keys = new KeysUnderWork;
+  return *keys;
+}
+
+bool Holds(const internal::v1::BuildLayerRequest& request, const char* spec) {
+  return std::find(request.specs().begin(), request.specs().end(), spec) != request.specs().end();
+}
+
 }  // namespace
 
 FakeNodeAgent::FakeNodeAgent(std::string node_id, const TlsFiles& files)
@@ -46,6 +81,8 @@ FakeNodeAgent::FakeNodeAgent(std::string node_id, const TlsFiles& files)
 FakeNodeAgent::~FakeNodeAgent() { Stop(); }
 
 void FakeNodeAgent::Stop() {
+  stopping_ = true;
+  if (beating_.joinable()) beating_.join();
   if (server_ == nullptr) return;
   server_->Shutdown(std::chrono::system_clock::now());
   server_->Wait();
@@ -71,6 +108,8 @@ grpc::Status FakeNodeAgent::Register(int registry_port, const std::string& node_
   request.add_runtime_classes("crun");
   request.set_base_image("sha256:base");
   request.add_images("sha256:base");
+  (*request.mutable_details())["managers"] = "apt, pip";
+  (*request.mutable_details())["platform"] = "linux/fake";
   internal::v1::HeartbeatResponse response;
   const grpc::Status status =
       Registry(registry_port)->Register(ShortCall().get(), request, &response);
@@ -93,6 +132,8 @@ grpc::Status FakeNodeAgent::Heartbeat(int registry_port) {
     for (const auto& [id, generation] : sessions_) {
       SetRunning(id, generation, request.add_sessions());
     }
+    request.add_images("sha256:base");
+    for (const auto& [key, digest] : layers_) request.add_images(digest);
   }
   internal::v1::HeartbeatResponse response;
   const grpc::Status status =
@@ -100,6 +141,17 @@ grpc::Status FakeNodeAgent::Heartbeat(int registry_port) {
   absl::MutexLock lock(&mutex_);
   if (status.ok()) applied_ = response.revision();
   return status;
+}
+
+void FakeNodeAgent::KeepBeating(int registry_port) {
+  registry_port_ = registry_port;
+  if (beating_.joinable()) return;
+  beating_ = std::thread([this] {
+    while (!stopping_) {
+      (void)Heartbeat(registry_port_);
+      absl::SleepFor(absl::Milliseconds(200));
+    }
+  });
 }
 
 int FakeNodeAgent::running() const {
@@ -224,6 +276,78 @@ grpc::Status FakeNodeAgent::ListDirectory(grpc::ServerContext*,
     entry->set_name(path);
     entry->set_size_bytes(static_cast<int64_t>(data.size()));
   }
+  return grpc::Status::OK;
+}
+
+std::vector<std::string> FakeNodeAgent::builds() const {
+  absl::MutexLock lock(&mutex_);
+  return builds_;
+}
+
+bool FakeNodeAgent::EverBuiltTwiceAtOnce() { return KeysOfAllNodes().twice(); }
+
+void FakeNodeAgent::Forget(const std::string& digest) {
+  absl::MutexLock lock(&mutex_);
+  for (auto it = layers_.begin(); it != layers_.end();) {
+    it = it->second == digest ? layers_.erase(it) : std::next(it);
+  }
+}
+
+grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
+                                       const internal::v1::BuildLayerRequest* request,
+                                       grpc::ServerWriter<internal::v1::BuildLayerEvent>* writer) {
+  internal::v1::BuildLayerEvent event;
+  {
+    absl::MutexLock lock(&mutex_);
+    builds_.push_back(
+        absl::StrCat(request->manager(), " ",
+                     request->toolchain() ? "toolchain" : absl::StrJoin(request->specs(), ",")));
+    const std::string& parent = request->parent();
+    if (!parent.empty() && std::none_of(layers_.begin(), layers_.end(), [&](const auto& layer) {
+          return layer.second == parent;
+        })) {
+      event.mutable_failure()->set_reason("PARENT_MISSING");
+    }
+  }
+  if (event.has_failure()) {
+    writer->Write(event);
+    return grpc::Status::OK;
+  }
+  KeysOfAllNodes().Begin(request->cache_key());
+  for (const std::string& spec : request->specs()) {
+    event.set_log_line(absl::StrCat("installing ", spec));
+    writer->Write(event);
+  }
+  if (Holds(*request, "hold")) {
+    ++holding_;
+    while (!released_ && !context->IsCancelled()) absl::SleepFor(absl::Milliseconds(1));
+    --holding_;
+  }
+  KeysOfAllNodes().End(request->cache_key());
+  if (context->IsCancelled()) {
+    ++cancelled_builds_;
+    return grpc::Status::CANCELLED;
+  }
+  if (Holds(*request, "bad")) {
+    internal::v1::BuildLayerFailure* failure = event.mutable_failure();
+    failure->set_reason("INSTALL_FAILED");
+    failure->set_message("no such package");
+    failure->set_package("bad");
+    failure->set_exit_code(100);
+    failure->set_log_tail("E: Unable to locate package bad");
+    writer->Write(event);
+    return grpc::Status::OK;
+  }
+  internal::v1::BuiltLayer* built = event.mutable_built();
+  built->set_digest(NewId("layer_", absl::Now()));
+  built->set_size_bytes(1000);
+  built->mutable_duration()->set_seconds(2);
+  if (Holds(*request, "leak")) built->add_other_hosts("elsewhere.example");
+  {
+    absl::MutexLock lock(&mutex_);
+    layers_[request->cache_key()] = built->digest();
+  }
+  writer->Write(event);
   return grpc::Status::OK;
 }
 

@@ -3,7 +3,9 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -19,6 +21,10 @@ namespace paddock::testing {
 //
 // Commands: `cat` echoes its input, `exit N` ends with N, `hang` goes on until it is cancelled,
 // `flood` writes without end, `fail` answers NOT_FOUND.
+//
+// Layers: a spec `bad` fails with exit code 100, `hold` builds until Release or the end of the
+// call, `leak` reaches a host that is no registry; every build has a digest of its own. Each spec
+// is a line of the log.
 class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
  public:
   // Serves with a certificate of that node.
@@ -29,6 +35,8 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   grpc::Status Register(int registry_port, const std::string& node_id);
   grpc::Status Register(int registry_port) { return Register(registry_port, node_id_); }
   grpc::Status Heartbeat(int registry_port);
+  // A heartbeat every 200 ms from now on, until Stop. Call again for another registry.
+  void KeepBeating(int registry_port);
 
   // As if the machine was gone: every connection breaks, no new ones.
   void Stop();
@@ -37,6 +45,17 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   int running() const;
   int hanging() const { return hanging_; }
   int64_t flooded() const { return flooded_; }
+  // What was asked for, in the order of the calls: `manager spec,spec` or `manager toolchain`.
+  std::vector<std::string> builds() const;
+  int holding() const { return holding_; }
+  int cancelled_builds() const { return cancelled_builds_; }
+  // Whether one key was ever built twice at once, on any node.
+  static bool EverBuiltTwiceAtOnce();
+  // Builds that are held, and later ones, go on.
+  void Release() { released_ = true; }
+  // The layer is collected.
+  void Forget(const std::string& digest);
+
   // What the newest PutSession of the session said.
   internal::v1::SessionSpec SpecOf(const std::string& session_id) const;
   // The session was denied that name.
@@ -62,6 +81,9 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   grpc::Status ListDirectory(grpc::ServerContext* context,
                              const internal::v1::NodeListDirectoryRequest* request,
                              v1::ListDirectoryResponse* response) override;
+  grpc::Status BuildLayer(grpc::ServerContext* context,
+                          const internal::v1::BuildLayerRequest* request,
+                          grpc::ServerWriter<internal::v1::BuildLayerEvent>* writer) override;
 
   grpc::Status ListEgressEvents(grpc::ServerContext* context,
                                 const internal::v1::NodeListEgressEventsRequest* request,
@@ -83,9 +105,17 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   std::atomic<int> hanging_{0};
   std::atomic<int64_t> flooded_{0};
   std::atomic<int64_t> sequence_{0};
+  std::atomic<int> holding_{0};
+  std::atomic<int> cancelled_builds_{0};
+  std::atomic<bool> released_{false};
+  std::atomic<int> registry_port_{0};
+  std::atomic<bool> stopping_{false};
+  std::thread beating_;
   mutable absl::Mutex mutex_;
   int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<std::string, int64_t> sessions_ ABSL_GUARDED_BY(mutex_);  // Generations.
+  std::vector<std::string> builds_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::string> layers_ ABSL_GUARDED_BY(mutex_);  // Digests by cache key.
   std::map<std::string, std::string> files_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, internal::v1::SessionSpec> specs_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::vector<internal::v1::NodeEgressEvent>> egress_ ABSL_GUARDED_BY(mutex_);

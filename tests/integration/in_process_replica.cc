@@ -20,10 +20,15 @@ T Require(absl::StatusOr<T> value) {
 
 InProcessReplica::InProcessReplica(const Options& options)
     : handler_pool_("handlers", options.handler_threads, options.handler_queue) {
+  const InProcessReplica* beside = options.beside;
+  certificates_ = beside != nullptr ? beside->certificates_ : std::make_shared<TestCertificates>();
+  database_url_ = beside != nullptr ? beside->database_url_
+                                    : Require(PostgresServer::Shared().CreateDatabase());
   PoolOptions pool;
-  pool.url = Require(PostgresServer::Shared().CreateDatabase());
+  pool.url = database_url_;
   database_ = Require(Database::Open(pool, options.settings));
-  identity_ = Require(TlsIdentity::Load(certificates_.Issue("control-plane", {kControlPlaneRole})));
+  identity_ =
+      Require(TlsIdentity::Load(certificates_->Issue("control-plane", {kControlPlaneRole})));
   channels_ = std::make_unique<NodeChannels>(identity_);
   node_client_ = std::make_unique<RpcNodeClient>(channels_.get());
   ControlPlane::Deps core;
@@ -41,12 +46,13 @@ InProcessReplica::InProcessReplica(const Options& options)
   api.timers = &timers_;
   api.metrics = &metrics_;
   api.environments = control_plane_->environments();
+  api.environment_feeds = control_plane_->environment_feeds();
   api.agents = control_plane_->agents();
   api.sessions = control_plane_->sessions();
   api.nodes = control_plane_->nodes();
   api.api_keys = control_plane_->api_keys();
   api.node_stubs = [this](const NodeTarget& node) { return channels_->For(node); };
-  const TlsFiles server_files = certificates_.Issue("server");
+  const TlsFiles server_files = certificates_->Issue("server");
   const auto server_identity = Require(TlsIdentity::Load(server_files));
   public_server_ =
       Require(PublicServer::Start(api, "127.0.0.1:0", server_identity->PublicServer()));
@@ -101,7 +107,7 @@ std::string InProcessReplica::NewKey(const std::string& workspace, bool admin) {
 Endpoint InProcessReplica::EndpointFor(const std::string& api_key) {
   Endpoint endpoint;
   endpoint.address = absl::StrCat("127.0.0.1:", public_server_->port());
-  endpoint.ca_file = certificates_.ca_file();
+  endpoint.ca_file = certificates_->ca_file();
   endpoint.api_key = api_key;
   return endpoint;
 }

@@ -19,7 +19,8 @@
 
 namespace paddock::testing {
 
-// A whole control plane in this process: real servers with TLS, a database of its own, and keys.
+// A whole control plane in this process: real servers with TLS, a database of its own (or another
+// replica's), and keys.
 // Aborts when it can't be started. Thread-safe once started.
 class InProcessReplica {
  public:
@@ -28,6 +29,8 @@ class InProcessReplica {
     int handler_threads = 8;
     int handler_queue = 1000;
     HttpLimits http;
+    // Of another replica, to share its database and CA; that one may end before this.
+    InProcessReplica* beside = nullptr;
   };
 
   explicit InProcessReplica(const Options& options);
@@ -38,7 +41,7 @@ class InProcessReplica {
   std::string NewKey(const std::string& workspace, bool admin);
   Endpoint EndpointFor(const std::string& api_key);
 
-  TestCertificates& certificates() { return certificates_; }
+  TestCertificates& certificates() { return *certificates_; }
   int internal_port() const { return internal_server_->port(); }
   PublicServer& public_server() { return *public_server_; }
   RestServer& rest_server() { return *rest_server_; }
@@ -46,7 +49,8 @@ class InProcessReplica {
   ThreadPool& handlers() { return handler_pool_; }
 
  private:
-  TestCertificates certificates_;
+  std::shared_ptr<TestCertificates> certificates_;
+  std::string database_url_;
   std::unique_ptr<Database> database_;
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   RpcMetrics metrics_{registry_.get()};

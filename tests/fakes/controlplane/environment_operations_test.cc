@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/fakes/controlplane/fake_environment_store.h"
+#include "tests/fakes/controlplane/fake_image_work.h"
 #include "tests/fakes/controlplane/fake_watch_hub.h"
 
 namespace paddock {
@@ -37,7 +38,8 @@ class EnvironmentOperationsTest : public testing::Test {
   FakeClock clock_;
   FakeEnvironmentStore store_{&clock_};
   FakeWatchHub hub_;
-  EnvironmentOperations operations_{&store_, &hub_, &clock_};
+  FakeImageWork images_;
+  EnvironmentOperations operations_{&store_, &hub_, &clock_, &images_};
   const Tenant tenant_{"o", "w"};
   const Tenant other_{"o", "other"};
 };
@@ -238,6 +240,63 @@ TEST_F(EnvironmentOperationsTest, AWatchContinuesAfterARevisionButNotFromTheFutu
   EXPECT_EQ(ReasonOf(operations_.Watch(tenant_, environment.id, -1, [](auto) {}).status()),
             ErrorReason::kInvalidField);
   EXPECT_TRUE(absl::IsNotFound(operations_.Watch(other_, environment.id, 0, [](auto) {}).status()));
+}
+
+EnvironmentPatch WithPip(std::vector<std::string> specs) {
+  EnvironmentPatch patch;
+  patch.config.kind = ConfigPatch::Kind::kCloud;
+  patch.config.cloud.packages.pip = Change<std::vector<std::string>>::Set(std::move(specs));
+  return patch;
+}
+
+TEST_F(EnvironmentOperationsTest, PackagesStartTheImageAtOnceAndAnewWhenTheyChange) {
+  EnvironmentPatch patch = WithPip({"pandas"});
+  patch.name = Change<std::string>::Set("e");
+  const Environment created = *operations_.Create(tenant_, patch, {});
+  EXPECT_EQ(created.image.state, ImageState::kPending);
+  EXPECT_THAT(images_.kicked(), ElementsAre(created.id.value()));
+  const Environment changed = *operations_.Update(tenant_, created.id, WithPip({"numpy"}));
+  EXPECT_GT(changed.image.generation, created.image.generation);
+  EXPECT_THAT(images_.kicked(), SizeIs(2));
+  EXPECT_GT(images_.rechecks(), 0) << "the build for pandas is of no use now";
+}
+
+TEST_F(EnvironmentOperationsTest, OtherNetworkingLeavesTheImageAlone) {
+  EnvironmentPatch patch = WithPip({"pandas"});
+  patch.name = Change<std::string>::Set("e");
+  const Environment created = *operations_.Create(tenant_, patch, {});
+  EnvironmentPatch limited;
+  limited.config.kind = ConfigPatch::Kind::kCloud;
+  limited.config.cloud.networking = ReplaceNetworking(LimitedNetwork{{"example.com"}, false, true});
+  const auto updated = operations_.Update(tenant_, created.id, limited);
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_EQ(updated->image.generation, created.image.generation);
+}
+
+TEST_F(EnvironmentOperationsTest, ARebuildStartsAnewAndARefreshLooksUpVersionsAgain) {
+  EnvironmentPatch patch = WithPip({"pandas"});
+  patch.name = Change<std::string>::Set("e");
+  const Environment created = *operations_.Create(tenant_, patch, {});
+  using Versions = EnvironmentOperations::Versions;
+  const Environment rebuilt = *operations_.Rebuild(tenant_, created.id, Versions::kKeep);
+  EXPECT_GT(rebuilt.image.generation, created.image.generation);
+  EXPECT_EQ(rebuilt.image.refresh_epoch, created.image.refresh_epoch);
+  const Environment refreshed = *operations_.Rebuild(tenant_, created.id, Versions::kRefresh);
+  EXPECT_GT(refreshed.image.generation, rebuilt.image.generation);
+  EXPECT_NE(refreshed.image.refresh_epoch, rebuilt.image.refresh_epoch);
+  ASSERT_TRUE(operations_.Archive(tenant_, created.id).ok());
+  EXPECT_EQ(ReasonOf(operations_.Rebuild(tenant_, created.id, Versions::kKeep).status()),
+            ErrorReason::kEnvironmentArchived);
+  const Environment without = Created("without packages");
+  EXPECT_EQ(operations_.Rebuild(tenant_, without.id, Versions::kRefresh)->revision,
+            without.revision);
+}
+
+TEST_F(EnvironmentOperationsTest, ADeletedEnvironmentMayEndABuild) {
+  const Environment environment = Created("e");
+  const int before = images_.rechecks();
+  ASSERT_TRUE(operations_.Delete(tenant_, environment.id).ok());
+  EXPECT_EQ(images_.rechecks(), before + 1);
 }
 
 TEST_F(EnvironmentOperationsTest, ErrorsOfTheStoreReachTheCaller) {

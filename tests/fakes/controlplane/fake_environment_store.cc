@@ -84,6 +84,14 @@ absl::Status FakeEnvironmentStore::Delete(const Tenant& tenant, const Environmen
   return absl::OkStatus();
 }
 
+std::vector<Environment> FakeEnvironmentStore::All() const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Environment> all;
+  for (const auto& [id, environment] : environments_) all.push_back(environment);
+  std::reverse(all.begin(), all.end());
+  return all;
+}
+
 void FakeEnvironmentStore::AddReference(const EnvironmentId& id, const SessionId& session) {
   absl::MutexLock lock(&mutex_);
   references_[id.value()].push_back(session.value());

@@ -28,6 +28,9 @@ class FakeEnvironmentStore : public EnvironmentStore {
                                      const Mutation<Environment>& mutation) override;
   absl::Status Delete(const Tenant& tenant, const EnvironmentId& id) override;
 
+  // Of any tenant, oldest first.
+  std::vector<Environment> All() const;
+
   // As if a session had been created from it.
   void AddReference(const EnvironmentId& id, const SessionId& session);
   void RemoveReference(const EnvironmentId& id, const SessionId& session);

@@ -41,6 +41,20 @@ struct FakeLayers : LayerStore {
     if (digest != "sha256:base") return absl::NotFoundError(digest);
     return Layer{digest, "/base", {"PATH=/bin"}, {"index.example"}};
   }
+  absl::StatusOr<std::vector<Layer>> Chain(const std::string& digest) override {
+    PADDOCK_ASSIGN_OR_RETURN(Layer layer, Get(digest));
+    return std::vector<Layer>{std::move(layer)};
+  }
+  absl::StatusOr<Layer> FindByKey(const std::string& cache_key) override {
+    return absl::NotFoundError(cache_key);
+  }
+  absl::StatusOr<Layer> Commit(const LayerDraft& draft) override {
+    return absl::UnimplementedError("this machine builds nothing");
+  }
+  absl::StatusOr<std::vector<std::string>> Collect(int64_t, const std::set<std::string>&,
+                                                   absl::Duration) override {
+    return std::vector<std::string>();
+  }
   absl::StatusOr<std::vector<Layer>> List() override { return std::vector<Layer>(); }
   absl::StatusOr<std::string> Import(const std::string& archive) override { return archive; }
   absl::Status Sweep() override { return absl::OkStatus(); }

@@ -1,0 +1,59 @@
+#include "nodeagent/image/package_failure.h"
+
+#include <gtest/gtest.h>
+
+namespace paddock::nodeagent {
+namespace {
+
+TEST(PackageFailureTest, FindsTheSpecThatAManagerBlames) {
+  struct Case {
+    const char* manager;
+    const char* output;
+    const char* want;
+  };
+  const Case cases[] = {
+      {"apt", "Reading…\nE: Unable to locate package nosuch\n", "nosuch"},
+      {"apt", "E: Version '9*' for 'jq' was not found\n", "jq=9*"},
+      {"apt", "E: Package 'tree' has no installation candidate\n", "tree"},
+      {"apt", "dpkg: error processing package needed (--configure):\n", "needed"},
+      {"gem", "ERROR:  Could not find a valid gem 'nosuch' (>= 0) in any repository\n", "nosuch"},
+      {"npm", "npm ERR! notarget No matching version found for express@99.0.0.\n",
+       "express@99.0.0"},
+      {"npm", "npm ERR! 404  '@scope/none@*' is not in this registry.\n", "@scope/none"},
+      {"npm", "npm error path /usr/local/lib/node_modules/express\n", "express@99.0.0"},
+      {"pip", "ERROR: No matching distribution found for six==99\n", "six==99"},
+      {"pip", "ERROR: Failed to build 'pandas' when getting requirements\n", "pandas[x]==2.2.0"},
+      {"pip", "  ERROR: Failed building wheel for other\n", "other"},
+  };
+  for (const Case& test : cases) {
+    EXPECT_EQ(FailedPackage(
+                  test.manager,
+                  {"jq=9*", "tree", "express@99.0.0", "@scope/none", "six==99", "pandas[x]==2.2.0"},
+                  test.output),
+              test.want)
+        << test.output;
+  }
+}
+
+TEST(PackageFailureTest, NamesNoneWhereTheOutputDoesNot) {
+  EXPECT_EQ(FailedPackage("pip", {"a", "b"}, "killed\n"), "");
+  EXPECT_EQ(FailedPackage("pip", {"a"}, "killed\n"), "a");
+  EXPECT_EQ(FailedPackage("apt", {"a", "b"}, "Unable to locate package "), "");
+}
+
+TEST(PackageFailureTest, KnowsWhenTheInterpreterDoesNotFit) {
+  EXPECT_TRUE(BlamesInterpreter("pip",
+                                "ERROR: Ignored the following versions that require a different "
+                                "python version: 1.0 Requires-Python <3.12"));
+  EXPECT_FALSE(BlamesInterpreter("apt", "Requires-Python"));
+  EXPECT_FALSE(BlamesInterpreter("pip", "No matching distribution found"));
+}
+
+TEST(PackageFailureTest, KnowsAFullDisk) {
+  EXPECT_TRUE(BlamesDisk("cp: error writing 'x': Disk quota exceeded\n"));
+  EXPECT_TRUE(BlamesDisk("tar: write error: No space left on device"));
+  EXPECT_FALSE(BlamesDisk("disk is fine"));
+}
+
+}  // namespace
+}  // namespace paddock::nodeagent

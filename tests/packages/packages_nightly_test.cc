@@ -1,0 +1,93 @@
+// The managers that come to the slim base image as toolchain layers.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/packages/test_agent.h"
+
+namespace paddock::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kNobody[] = "65534:65534";
+
+class ToolchainsTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    agent_ = new TestAgent();
+    const std::string problem = agent_->Start();
+    ASSERT_EQ(problem, "");
+  }
+  static void TearDownTestSuite() {
+    delete agent_;
+    agent_ = nullptr;
+  }
+  void TearDown() override { EXPECT_THAT(agent_->Leftovers(), IsEmpty()); }
+
+  // What `command` says to a user who isn't root, in a session from the layer.
+  CommandOutput Try(const BuildResult& layer, const std::vector<std::string>& command) {
+    const std::string session = agent_->StartSession(layer.built.digest());
+    const CommandOutput output = agent_->Run(session, command, kNobody);
+    EXPECT_TRUE(agent_->StopSession(session).ok());
+    return output;
+  }
+  static TestAgent* agent_;
+};
+
+TestAgent* ToolchainsTest::agent_ = nullptr;
+
+TEST_F(ToolchainsTest, PandasThatThePythonOfTheImageTakes) {
+  const BuildResult old = agent_->Install("pip", {"pandas==2.2.0"});
+  EXPECT_EQ(old.failure.package(), "pandas==2.2.0") << old.Text();
+  EXPECT_THAT(old.failure.message(), HasSubstr("no ready-made build for the image's Python 3.13"));
+  const BuildResult built = agent_->Install("pip", {"pandas==2.2.3"});
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_EQ(Try(built, {"python3", "-c", "import pandas; print(pandas.__version__)"}).text,
+            "2.2.3\n");
+}
+
+TEST_F(ToolchainsTest, AMaintainerScriptRunsAndServicesDoNot) {
+  const BuildResult built = agent_->Install("apt", {"ffmpeg", "cron", "openssh-server"});
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_THAT(Try(built, {"ffmpeg", "-version"}).text, HasSubstr("ffmpeg version"));
+  // Made by the scripts of the packages.
+  EXPECT_THAT(Try(built, {"getent", "passwd", "sshd"}).text, HasSubstr("/usr/sbin/nologin"));
+}
+
+TEST_F(ToolchainsTest, Gem) {
+  const BuildResult built = agent_->Install("gem", {"rake:13.2.1"}, "", /*toolchain=*/true);
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_THAT(Try(built, {"ruby", "-e", "require 'rake'; puts Rake::VERSION"}).text,
+              HasSubstr("13."));
+}
+
+TEST_F(ToolchainsTest, Npm) {
+  const BuildResult built = agent_->Install("npm", {"is-number@7.0.0"}, "", /*toolchain=*/true);
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_EQ(Try(built, {"node", "-e", "console.log(require('is-number')(5))"}).text, "true\n");
+  const BuildResult none = agent_->Install("npm", {"is-number@99.0.0"}, built.built.digest());
+  EXPECT_EQ(none.failure.reason(), "INSTALL_FAILED") << none.Text();
+  EXPECT_EQ(none.failure.package(), "is-number@99.0.0");
+}
+
+TEST_F(ToolchainsTest, Go) {
+  const BuildResult built =
+      agent_->Install("go", {"rsc.io/quote/buggy@v1.5.2"}, "", /*toolchain=*/true);
+  // A module without a program: the toolchain works, the package doesn't.
+  EXPECT_EQ(built.failure.reason(), "INSTALL_FAILED") << built.Text();
+  const BuildResult tool =
+      agent_->Install("go", {"golang.org/x/tools/cmd/stringer@v0.24.0"}, "", /*toolchain=*/true);
+  ASSERT_TRUE(tool.ok()) << tool.Text();
+  EXPECT_THAT(Try(tool, {"stringer", "-help"}).text, HasSubstr("Usage of stringer"));
+}
+
+TEST_F(ToolchainsTest, Cargo) {
+  const BuildResult built = agent_->Install("cargo", {"sd@1.0.0"}, "", /*toolchain=*/true);
+  ASSERT_TRUE(built.ok()) << built.Text();
+  EXPECT_THAT(Try(built, {"sd", "--version"}).text, HasSubstr("1.0.0"));
+}
+
+}  // namespace
+}  // namespace paddock::testing
