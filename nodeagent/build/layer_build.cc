@@ -83,6 +83,8 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::RunIn(BuildSandbox* sandbox,
     if (control_->cancelled()) return errors::Cancelled();
     const absl::StatusOr<ExecExit> exit = RunCommand(sandbox, command);
     if (absl::IsDeadlineExceeded(exit.status())) {
+      // What ran out of something may wait for ever for what it couldn't have.
+      if (!ExhaustedBound(sandbox).empty()) return Outcome(Explain(sandbox, command, ExecExit{}));
       BuildFailure failure =
           Failure(kBuildTimedOut,
                   absl::StrCat("it took longer than ", absl::FormatDuration(spec_.timeout)));

@@ -189,6 +189,8 @@ TEST_F(PackagesTest, AnInstallScriptThatTakesAllMemoryOrProcessesIsNamedForIt) {
   EXPECT_EQ(memory.failure.reason(), "OOM_KILLED") << memory.Text();
   request = Hostile("fork");
   request.mutable_limits()->set_pids(100);
+  // Its parent waits for children that sleep.
+  request.mutable_timeout()->set_seconds(8);
   const BuildResult processes = agent_->Build(request);
   EXPECT_EQ(processes.failure.reason(), "PIDS_EXHAUSTED") << processes.Text();
 }
