@@ -35,7 +35,8 @@ std::map<std::string, std::string> HostileProjects() {
        "timeout=20)"},
       {"leave",
        "import subprocess\n    subprocess.Popen(['sleep', '600'], "
-       "start_new_session=True)\n    raise SystemExit('left something')"},
+       "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n    raise "
+       "SystemExit('left something')"},
   };
   std::map<std::string, std::string> files;
   for (const auto& [name, script] : scripts) {
