@@ -21,7 +21,7 @@ namespace {
 // For finding out more about a failure.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(60);
 constexpr int kNotFoundExit = 127;
-constexpr size_t kMaxAnswer = 64 * 1024;
+constexpr size_t kMaxAnswer = 65'536;
 // Of base images that deploy/base-image made.
 constexpr char kRegistriesProgram[] = "/usr/share/paddock/registries";
 

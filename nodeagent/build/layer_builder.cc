@@ -70,7 +70,7 @@ absl::Status LayerBuilder::Start(BuildSpec spec, std::shared_ptr<BuildControl> c
   job->sandbox_id = NewId(kBuildPrefix, resources_.clock->Now());
   absl::MutexLock lock(&mutex_);
   if (stopping_) return errors::ShuttingDown();
-  if (jobs_.size() >= static_cast<size_t>(options_.max_running + options_.max_waiting)) {
+  if (static_cast<int>(jobs_.size()) >= options_.max_running + options_.max_waiting) {
     return errors::Overloaded("package builds of this node", kRetryAfter);
   }
   Job* const begun = (jobs_[job->sandbox_id] = std::move(job)).get();

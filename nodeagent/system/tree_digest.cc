@@ -24,8 +24,8 @@ namespace paddock::nodeagent {
 namespace {
 
 constexpr size_t kBuffer = 1 << 20;
-constexpr size_t kMaxXattrNames = 64 * 1024;
-constexpr size_t kMaxXattrValue = 64 * 1024;
+constexpr size_t kMaxXattrNames = 65'536;
+constexpr size_t kMaxXattrValue = 65'536;
 
 // Where a file was copied up from: file handles of this disk, of use to nobody else.
 bool IsOfThePlace(absl::string_view xattr) {
