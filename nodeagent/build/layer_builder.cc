@@ -120,6 +120,7 @@ void LayerBuilder::Run(Job* job) {
   } else if (const auto* layer = std::get_if<Layer>(&*outcome)) {
     LogInfo("a layer is ready",
             {{"build_id", spec.build_id}, {"digest", layer->digest}, {"bytes", layer->size_bytes}});
+    if (resources_.on_built != nullptr) resources_.on_built(*layer);
     job->observer->OnBuilt(*layer);
   } else if (const auto* failure = std::get_if<BuildFailure>(&*outcome)) {
     LogInfo("a build failed", {{"build_id", spec.build_id},
