@@ -43,8 +43,6 @@ std::string SeedOf(const Layer& layer) {
   return absl::StrCat(layer.parent, "\n", absl::StrJoin(layer.environment, "\n"));
 }
 
-std::string ParentDirectory(const std::string& path) { return path.substr(0, path.rfind('/')); }
-
 }  // namespace
 
 std::vector<std::string> MergedEnvironment(const std::vector<Layer>& chain) {
@@ -125,7 +123,7 @@ absl::StatusOr<Layer> DirectoryLayerStore::Commit(const LayerDraft& draft) {
   if (chmod(draft.volume_dir.c_str(), 0755) != 0) return ErrnoStatus("chmod");
   PADDOCK_RETURN_IF_ERROR(SyncFileSystem(draft.volume_dir));
   if (draft.cancelled != nullptr && draft.cancelled()) return absl::CancelledError("cancelled");
-  PADDOCK_RETURN_IF_ERROR(MoveIn(draft.volume_dir, layer.digest));
+  PADDOCK_RETURN_IF_ERROR(CopyIn(draft.volume_dir, layer.digest));
   absl::MutexLock lock(&mutex_);
   PADDOCK_ASSIGN_OR_RETURN(Known * known, Find(layer.digest));
   Touch(known);
@@ -185,26 +183,16 @@ absl::Status DirectoryLayerStore::UnpackLayer(const std::string& archive, const 
   return SyncFileSystem(layers_dir_);
 }
 
-absl::Status DirectoryLayerStore::MoveIn(const std::string& from, const std::string& digest) {
-  if (rename(from.c_str(), DirectoryOf(digest).c_str()) == 0) {
-    PADDOCK_RETURN_IF_ERROR(SyncDirectory(ParentDirectory(from)));
-    return SyncDirectory(layers_dir_);
-  }
-  // Another build had the very same result.
-  if (errno == ENOTEMPTY || errno == EEXIST) return absl::OkStatus();
-  if (errno != EXDEV && errno != EBUSY) return ErrnoStatus(absl::StrCat("rename ", from));
-  return CopyIn(from, digest);
-}
-
 absl::Status DirectoryLayerStore::CopyIn(const std::string& from, const std::string& digest) {
   std::string directory = absl::StrCat(layers_dir_, "/", kImportPrefix, "XXXXXX");
   if (mkdtemp(directory.data()) == nullptr) return ErrnoStatus(absl::StrCat("mkdtemp ", directory));
   SubprocessOptions options;
   options.timeout = kCopyTimeout;
-  absl::Status status = RunChecked({{"cp", "--archive", absl::StrCat(from, "/rootfs"),
-                                     absl::StrCat(from, "/manifest.json"), directory}},
-                                   options)
-                            .status();
+  absl::Status status =
+      RunChecked({{"cp", "--archive", "--reflink=auto", absl::StrCat(from, "/rootfs"),
+                   absl::StrCat(from, "/manifest.json"), directory}},
+                 options)
+          .status();
   if (status.ok() && chmod(directory.c_str(), 0755) != 0) status = ErrnoStatus("chmod");
   if (status.ok()) status = SyncFileSystem(layers_dir_);
   if (status.ok() && rename(directory.c_str(), DirectoryOf(digest).c_str()) != 0) {

@@ -31,7 +31,7 @@ struct Layer {
 
 // A finished build, to be made a layer. Nothing runs in it or writes to it any more.
 struct LayerDraft {
-  std::string volume_dir;  // With upper/ and work/; it becomes the layer or stays where it is.
+  std::string volume_dir;  // With upper/ and work/; of no use afterwards.
   Layer layer;             // Without digest, root_dir and size_bytes.
   std::vector<std::string> specs;
   std::function<bool()> cancelled = nullptr;  // Asked now and then.
