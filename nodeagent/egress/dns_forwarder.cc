@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
+#include "nodeagent/egress/dns_answer.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -21,6 +22,7 @@ constexpr int kMaxConnectionsPerClient = 16;
 constexpr size_t kMaxConnections = 512;
 constexpr absl::Duration kIdle = absl::Seconds(10);
 constexpr int64_t kIdleCheckNanoseconds = 2'000'000'000;
+constexpr uint32_t kTtlSeconds = 60;  // Of answers of ours.
 
 }  // namespace
 
@@ -88,8 +90,8 @@ void DnsForwarder::Handle(uint32_t client, absl::string_view packet, DnsTranspor
     ++counts_["ignored"];
     return;
   }
-  DnsVerdict verdict = policy_(client, query.ok() ? query->name : "");
-  if (verdict == DnsVerdict::kIgnore) {
+  DnsDecision decision = policy_(client, query.ok() ? &*query : nullptr);
+  if (decision.verdict == DnsVerdict::kIgnore) {
     ++counts_["ignored"];
     return;
   }
@@ -99,7 +101,10 @@ void DnsForwarder::Handle(uint32_t client, absl::string_view packet, DnsTranspor
     DnsRcode rcode = unknown ? DnsRcode::kNotImplemented : DnsRcode::kFormatError;
     return reply(BuildDnsErrorForPacket(packet, rcode));
   }
-  if (verdict == DnsVerdict::kBlocked) {
+  if (decision.verdict == DnsVerdict::kAddress) {
+    return AnswerAddress(*query, decision.address, reply);
+  }
+  if (decision.verdict == DnsVerdict::kBlocked) {
     // Not "refused": the C library would take that for a broken server and try for seconds.
     ++counts_["blocked"];
     return reply(BuildDnsError(*query, DnsRcode::kNoSuchName));
@@ -109,6 +114,20 @@ void DnsForwarder::Handle(uint32_t client, absl::string_view packet, DnsTranspor
     return reply(BuildDnsError(*query, DnsRcode::kRefused));
   }
   Forward(client, *query, transport, std::move(reply));
+}
+
+void DnsForwarder::AnswerAddress(const DnsQuery& query, uint32_t address, const Reply& reply) {
+  bool internet = query.dns_class == kDnsClassIn;
+  if (internet && query.type == kDnsTypeA) {
+    ++counts_["answered"];
+    return reply(BuildDnsAddress(query, address, kTtlSeconds));
+  }
+  if (internet && query.type == kDnsTypeAaaa) {
+    ++counts_["answered"];
+    return reply(BuildDnsEmpty(query));
+  }
+  ++counts_["refused"];
+  reply(BuildDnsError(query, DnsRcode::kRefused));
 }
 
 void DnsForwarder::Forward(uint32_t client, const DnsQuery& query, DnsTransport transport,
@@ -154,7 +173,7 @@ void DnsForwarder::AcceptClients() {
     uint32_t address = ntohl(from.sin_addr.s_addr);
     bool full =
         clients_.size() >= kMaxConnections || tcp_connections_[address] >= kMaxConnectionsPerClient;
-    if (full || policy_(address, "") == DnsVerdict::kIgnore) {
+    if (full || policy_(address, nullptr).verdict == DnsVerdict::kIgnore) {
       ++counts_[full ? "overloaded" : "ignored"];
       if (tcp_connections_[address] == 0) tcp_connections_.erase(address);
       continue;

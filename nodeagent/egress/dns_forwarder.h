@@ -21,7 +21,17 @@
 namespace paddock::nodeagent {
 
 // What to do with a look-up.
-enum class DnsVerdict { kForward, kBlocked, kIgnore };
+enum class DnsVerdict {
+  kForward,
+  kBlocked,
+  kIgnore,
+  kAddress,  // Answered here, whatever the name: questions for IPv4 addresses by `address`, for
+             // IPv6 ones by none, others not at all. No packet goes upstream.
+};
+struct DnsDecision {
+  DnsVerdict verdict = DnsVerdict::kIgnore;
+  uint32_t address = 0;  // Host byte order.
+};
 
 // The name server of all sandboxes of an agent: takes look-ups on its sockets in the router
 // namespace, over UDP and TCP, and asks the host's resolvers from the host's namespace, so that a
@@ -29,8 +39,9 @@ enum class DnsVerdict { kForward, kBlocked, kIgnore };
 // gateway's event loop; not thread-safe.
 class DnsForwarder {
  public:
-  // Decides by the sandbox's address (host byte order) and the name (see DnsQuery::name).
-  using Policy = std::function<DnsVerdict(uint32_t client, const std::string& name)>;
+  // Decides by the sandbox's address (host byte order) and its question; null for one that can't be
+  // understood, and when a connection is made.
+  using Policy = std::function<DnsDecision(uint32_t client, const DnsQuery* query)>;
 
   // `udp` and `tcp`: bound, non-blocking, `tcp` listening.
   static absl::StatusOr<std::unique_ptr<DnsForwarder>> Create(EventLoop* loop, UniqueFd udp,
@@ -48,6 +59,7 @@ class DnsForwarder {
   void ReadDatagrams();
   // Answers now or later by `reply`; not at all what deserves none.
   void Handle(uint32_t client, absl::string_view packet, DnsTransport transport, Reply reply);
+  void AnswerAddress(const DnsQuery& query, uint32_t address, const Reply& reply);
   void Forward(uint32_t client, const DnsQuery& query, DnsTransport transport, Reply reply);
   // Whether the sandbox may have one more look-up in flight; counts it if so.
   bool Admit(uint32_t client);

@@ -5,11 +5,10 @@
 #include "nodeagent/egress/gateway_json.h"
 
 namespace paddock::nodeagent {
-namespace {
 
 using nlohmann::json;
 
-json EventToJson(const EgressEvent& event) {
+json ToJson(const EgressEvent& event) {
   return {{"sequence", event.sequence},
           {"time_ns", absl::ToUnixNanos(event.time)},
           {"name", event.name},
@@ -41,11 +40,9 @@ absl::StatusOr<EgressEvent> EventFromJson(const json& object) {
   return event;
 }
 
-}  // namespace
-
 json ToJson(const EgressPage& page) {
   json events = json::array();
-  for (const EgressEvent& event : page.events) events.push_back(EventToJson(event));
+  for (const EgressEvent& event : page.events) events.push_back(ToJson(event));
   return {{"events", std::move(events)}, {"more", page.more ? 1 : 0}};
 }
 

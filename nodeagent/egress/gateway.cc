@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/log.h"
 #include "common/status_macros.h"
+#include "nodeagent/egress/egress_reasons.h"
 #include "nodeagent/net/forwarding.h"
 #include "nodeagent/net/ipv4.h"
 #include "nodeagent/net/network_namespace.h"
@@ -79,22 +80,18 @@ absl::Status Gateway::SetUpRouter() {
   PADDOCK_ASSIGN_OR_RETURN(host_nft_, Nft::Create());
   PADDOCK_ASSIGN_OR_RETURN(blocked_, WorkOutBlocklists());
   PADDOCK_ASSIGN_OR_RETURN(UniqueFd netns, EnsureRouterNamespace(plan_, options_.RouterNetns()));
-  UniqueFd udp;
-  UniqueFd tcp;
   // Rules before any link leads out, and before any session is connected.
-  PADDOCK_RETURN_IF_ERROR(OpenInsideRouter(netns.get(), &udp, &tcp));
+  PADDOCK_ASSIGN_OR_RETURN(RouterSockets sockets, OpenInsideRouter(netns.get()));
   RouterRules rules;
   rules.blocked = blocked_;
   rules.max_connections_per_session = options_.max_connections_per_session;
-  for (const auto& [id, entry] : table_.All()) {
-    std::optional<SessionElement> element = ElementOf(entry.session);
-    if (element) rules.unrestricted.push_back(*element);
-  }
+  PADDOCK_RETURN_IF_ERROR(RestoreSessions(&rules));
   PADDOCK_RETURN_IF_ERROR(router_nft_->Run(RenderRouterTable(plan_, rules)));
   PADDOCK_RETURN_IF_ERROR(host_nft_->Run(RenderHostTable(plan_, blocked_)));
   PADDOCK_RETURN_IF_ERROR(EnsureUplink(plan_, netns.get()));
   PADDOCK_RETURN_IF_ERROR(SharedForwarding().Acquire(plan_.instance()));
-  PADDOCK_RETURN_IF_ERROR(StartDns(std::move(udp), std::move(tcp)));
+  PADDOCK_RETURN_IF_ERROR(StartEgress(std::move(sockets.egress)));
+  PADDOCK_RETURN_IF_ERROR(StartDns(std::move(sockets.dns_udp), std::move(sockets.dns_tcp)));
   return loop_->Add(address_monitor_->fd(), EPOLLIN, [this](uint32_t) {
     address_monitor_->Drain();
     absl::Status status = UpdateBlocklists();
@@ -103,42 +100,69 @@ absl::Status Gateway::SetUpRouter() {
   });
 }
 
-absl::Status Gateway::OpenInsideRouter(int router_netns, UniqueFd* udp, UniqueFd* tcp) {
+absl::Status Gateway::RestoreSessions(RouterRules* rules) {
+  std::vector<std::string> ids;
+  for (const auto& [id, entry] : table_.All()) ids.push_back(id);
+  PADDOCK_RETURN_IF_ERROR(sessions_.Prepare(ids));
+  for (const auto& [id, entry] : table_.All()) {
+    absl::Status known = sessions_.Put(entry.session, EgressSessions::Origin::kRestored);
+    if (!known.ok()) {
+      LogError("session has no network", {{"session_id", id}, {"error", known.ToString()}});
+      continue;
+    }
+    std::optional<Outlet> outlet = OutletOf(entry.session);
+    if (!outlet) continue;
+    bool limited = outlet->set == kLimitedSet;
+    (limited ? rules->limited : rules->unrestricted).push_back(outlet->element);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Gateway::RouterSockets> Gateway::OpenInsideRouter(int router_netns) {
+  RouterSockets sockets;
   PADDOCK_ASSIGN_OR_RETURN(ScopedNetworkNamespace inside,
                            ScopedNetworkNamespace::Enter(router_netns));
   PADDOCK_ASSIGN_OR_RETURN(router_nft_, Nft::Create());
   PADDOCK_ASSIGN_OR_RETURN(elements_, SessionElements::Open());
-  PADDOCK_ASSIGN_OR_RETURN(*udp, BindDns(plan_.GatewayAddress(), SOCK_DGRAM));
-  PADDOCK_ASSIGN_OR_RETURN(*tcp, BindDns(plan_.GatewayAddress(), SOCK_STREAM));
+  PADDOCK_ASSIGN_OR_RETURN(router_links_, NetlinkSocket::Open(NETLINK_ROUTE));
+  PADDOCK_ASSIGN_OR_RETURN(packet_log_,
+                           PacketLog::Open(loop_.get(), [this](const RefusedPacket& packet) {
+                             OnRefusedPacket(packet);
+                           }));
+  PADDOCK_ASSIGN_OR_RETURN(sockets.dns_udp, BindDns(plan_.GatewayAddress(), SOCK_DGRAM));
+  PADDOCK_ASSIGN_OR_RETURN(sockets.dns_tcp, BindDns(plan_.GatewayAddress(), SOCK_STREAM));
+  PADDOCK_ASSIGN_OR_RETURN(sockets.egress, OpenEgressListener());
+  return sockets;
+}
+
+absl::Status Gateway::StartEgress(UniqueFd listener) {
+  PADDOCK_ASSIGN_OR_RETURN(deadlines_, Deadlines::Create(loop_.get()));
+  resolver_ = std::make_unique<HostResolver>(loop_.get());
+  services_.loop = loop_.get();
+  services_.deadlines = deadlines_.get();
+  services_.resolver = resolver_.get();
+  services_.is_blocked = [this](uint32_t address) { return IsBlocked(address); };
+  EgressServer::Limits limits;
+  limits.per_session = options_.max_connections_per_session;
+  limits.all = RaiseConnectionLimit();
+  PADDOCK_ASSIGN_OR_RETURN(
+      egress_, EgressServer::Create(
+                   &services_, &sessions_,
+                   [this](const std::string& name) { return HostBlocked(operator_rules_, name); },
+                   std::move(listener), limits));
   return absl::OkStatus();
 }
 
 absl::Status Gateway::StartDns(UniqueFd udp, UniqueFd tcp) {
-  auto policy = [this](uint32_t client, const std::string& name) { return Judge(client, name); };
+  auto policy = [this](uint32_t client, const DnsQuery* query) { return Judge(client, query); };
   PADDOCK_ASSIGN_OR_RETURN(
       dns_, DnsForwarder::Create(loop_.get(), std::move(udp), std::move(tcp), policy));
   ReadResolvConf();
   return absl::OkStatus();
 }
 
-std::optional<SessionElement> Gateway::ElementOf(const GatewaySession& session) {
-  switch (session.policy.kind) {
-    case NetworkPolicy::Kind::kNone:
-    case NetworkPolicy::Kind::kLimited:
-      return std::nullopt;
-    case NetworkPolicy::Kind::kUnrestricted:
-      return SessionElement{session.address, session.router_veth};
-  }
-  return std::nullopt;
-}
-
-DnsVerdict Gateway::Judge(uint32_t client, const std::string& name) const {
-  const SessionTable::Entry* entry = table_.FindByAddress(FormatIpv4(client));
-  if (entry == nullptr || !ElementOf(entry->session)) return DnsVerdict::kIgnore;
-  return HostBlocked(operator_rules_, name) ? DnsVerdict::kBlocked : DnsVerdict::kForward;
-}
-
 void Gateway::Housekeep() {
+  sessions_.Flush();
   if (resolv_conf_.Changed()) ReadResolvConf();
   if (operator_file_.Changed()) {
     ReadOperatorFile();
@@ -157,6 +181,7 @@ void Gateway::ReadResolvConf() {
   absl::StatusOr<std::string> text = ReadFile(options_.resolv_conf);
   std::vector<ResolverAddress> resolvers = ParseResolvConf(text.value_or(""));
   has_resolvers_ = !resolvers.empty();
+  resolver_->SetResolvers(resolvers);
   dns_->SetResolvers(std::move(resolvers));
 }
 
@@ -201,6 +226,7 @@ absl::Status Gateway::UpdateBlocklists() {
   PADDOCK_RETURN_IF_ERROR(
       router_nft_->Run(RenderBlocklistUpdate(NetworkPlan::kRouterTable, lists)));
   blocked_ = std::move(lists);
+  egress_->DropBlocked();
   return host_nft_->Run(RenderHostTable(plan_, blocked_));
 }
 

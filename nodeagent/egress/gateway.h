@@ -9,11 +9,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "nodeagent/egress/control_server.h"
+#include "nodeagent/egress/deadlines.h"
 #include "nodeagent/egress/dns_forwarder.h"
+#include "nodeagent/egress/egress_server.h"
+#include "nodeagent/egress/egress_services.h"
+#include "nodeagent/egress/egress_sessions.h"
 #include "nodeagent/egress/event_loop.h"
 #include "nodeagent/egress/fence.h"
 #include "nodeagent/egress/gateway_client.h"
 #include "nodeagent/egress/gateway_options.h"
+#include "nodeagent/egress/host_resolver.h"
+#include "nodeagent/egress/packet_log.h"
 #include "nodeagent/egress/resolvers.h"
 #include "nodeagent/egress/session_table.h"
 #include "nodeagent/net/blocklist.h"
@@ -25,7 +31,8 @@
 namespace paddock::nodeagent {
 
 // The gateway process itself: holds the router namespace, keeps its rules as the session table, the
-// operator's file and the machine's addresses say, serves names, and is the fence. Single-threaded;
+// operator's file and the machine's addresses say, serves names, relays what limited sessions
+// connect to, and is the fence. Single-threaded;
 // in the host's network namespace but for the sockets that it opened inside the router's.
 class Gateway {
  public:
@@ -43,14 +50,24 @@ class Gateway {
       : options_(options),
         plan_(plan),
         table_(std::move(table)),
+        sessions_(options.NamesDir(), options.EventsDir(), Clock::Real()),
         operator_file_(options.operator_file),
         resolv_conf_(options.resolv_conf) {}
 
   absl::Status SetUp(const std::string& boot_id);
   absl::Status SetUpRouter();
-  absl::Status OpenInsideRouter(int router_netns, UniqueFd* udp, UniqueFd* tcp);
+  // What has to be opened in the router namespace, and is served from outside.
+  struct RouterSockets {
+    UniqueFd dns_udp;
+    UniqueFd dns_tcp;
+    UniqueFd egress;
+  };
+  absl::StatusOr<RouterSockets> OpenInsideRouter(int router_netns);
+  // Takes the sessions of the table up; those whose policy can't be applied have no network.
+  absl::Status RestoreSessions(RouterRules* rules);
   absl::Status SetUpHost();
   absl::Status StartDns(UniqueFd udp, UniqueFd tcp);
+  absl::Status StartEgress(UniqueFd listener);
 
   // Requests. The answer always has "code" and "message".
   std::string Answer(const std::string& request);
@@ -60,9 +77,13 @@ class Gateway {
   absl::Status Configure(const nlohmann::json& request);
   nlohmann::json ListSessions() const;
   nlohmann::json ListFenced() const;
+  absl::StatusOr<nlohmann::json> ListEgress(const nlohmann::json& request) const;
   GatewayStats Stats();
 
-  DnsVerdict Judge(uint32_t client, const std::string& name) const;
+  DnsDecision Judge(uint32_t client, const DnsQuery* query);
+  DnsDecision JudgeLimited(EgressSession& session, const DnsQuery* query);
+  void OnRefusedPacket(const RefusedPacket& packet);
+  bool IsBlocked(uint32_t address) const;
   // Once a second: files that changed, our table on the host.
   void Housekeep();
   void ReadOperatorFile();
@@ -70,19 +91,30 @@ class Gateway {
   // Works the blocklists out again and applies them where they differ.
   absl::Status UpdateBlocklists();
   absl::StatusOr<Blocklists> WorkOutBlocklists();
-  // What to let out for a session; nullopt for none.
-  static std::optional<SessionElement> ElementOf(const GatewaySession& session);
+  // Where to let a session out; nullopt for nowhere.
+  struct Outlet {
+    const char* set;
+    SessionElement element;
+  };
+  static std::optional<Outlet> OutletOf(const GatewaySession& session);
 
   GatewayOptions options_;
   const NetworkPlan plan_;
   SessionTable table_;
+  EgressSessions sessions_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Deadlines> deadlines_;
   std::optional<Nft> router_nft_;
   std::optional<Nft> host_nft_;
   std::optional<SessionElements> elements_;
   std::optional<NetlinkSocket> address_monitor_;
   std::unique_ptr<Fence> fence_;
   std::unique_ptr<DnsForwarder> dns_;
+  std::unique_ptr<HostResolver> resolver_;
+  EgressServices services_;
+  std::unique_ptr<EgressServer> egress_;
+  std::unique_ptr<PacketLog> packet_log_;
+  std::optional<NetlinkSocket> router_links_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<LoopTimer> housekeeping_;
   WatchedFile operator_file_;

@@ -21,6 +21,8 @@ absl::StatusOr<GatewaySession> SessionFromJson(const nlohmann::json& json);
 nlohmann::json ToJson(const GatewayStats& stats);
 absl::StatusOr<GatewayStats> StatsFromJson(const nlohmann::json& json);
 
+nlohmann::json ToJson(const EgressEvent& event);
+absl::StatusOr<EgressEvent> EventFromJson(const nlohmann::json& json);
 nlohmann::json ToJson(const EgressPage& page);
 absl::StatusOr<EgressPage> PageFromJson(const nlohmann::json& json);
 

@@ -32,6 +32,8 @@ struct GatewayOptions {
   std::string LockFile() const { return absl::StrCat(directory, "/gateway.lock"); }
   std::string LogFile() const { return absl::StrCat(directory, "/gateway.log"); }
   std::string SessionsDir() const { return absl::StrCat(directory, "/sessions"); }
+  std::string NamesDir() const { return absl::StrCat(directory, "/names"); }
+  std::string EventsDir() const { return absl::StrCat(directory, "/events"); }
   std::string FenceFile() const { return absl::StrCat(directory, "/fence.json"); }
 };
 

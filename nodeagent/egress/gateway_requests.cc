@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -76,6 +77,7 @@ absl::StatusOr<json> Gateway::Dispatch(const json& request) {
     return done;
   }
   if (operation == "list") return ListSessions();
+  if (operation == "list_egress") return ListEgress(request);
   if (operation == "list_fenced") return ListFenced();
   if (operation == "stats") return json{{"stats", ToJson(Stats())}};
   return absl::UnimplementedError(absl::StrCat("unknown operation \"", operation, "\""));
@@ -83,25 +85,32 @@ absl::StatusOr<json> Gateway::Dispatch(const json& request) {
 
 absl::Status Gateway::PutSession(const GatewaySession& session) {
   if (session.fenced) PADDOCK_RETURN_IF_ERROR(fence_->CheckAhead());
-  std::optional<SessionElement> before;
+  if (session.policy.kind == NetworkPolicy::Kind::kLimited) {
+    PADDOCK_RETURN_IF_ERROR(EgressPolicy::Create(session.policy).status());
+  }
+  std::optional<Outlet> before;
   const SessionTable::Entry* known = table_.Find(session.session_id);
-  if (known != nullptr) before = ElementOf(known->session);
-  std::optional<SessionElement> after = ElementOf(session);
-  bool same =
-      before && after && before->address == after->address && before->interface == after->interface;
+  if (known != nullptr) before = OutletOf(known->session);
+  std::optional<Outlet> after = OutletOf(session);
+  bool same = before && after && before->set == after->set &&
+              before->element.address == after->element.address &&
+              before->element.interface == after->element.interface;
   PADDOCK_RETURN_IF_ERROR(table_.Put(session));
-  if (before && !same) PADDOCK_RETURN_IF_ERROR(elements_->Remove(*before));
+  if (before && !same) PADDOCK_RETURN_IF_ERROR(elements_->Remove(before->set, before->element));
+  PADDOCK_RETURN_IF_ERROR(sessions_.Put(session, EgressSessions::Origin::kNew));
   // Also if it is the same: whatever became of the rules, it is in force afterwards.
-  return after ? elements_->Add(*after) : absl::OkStatus();
+  return after ? elements_->Add(after->set, after->element) : absl::OkStatus();
 }
 
 absl::Status Gateway::RemoveSession(const std::string& session_id) {
   const SessionTable::Entry* known = table_.Find(session_id);
   if (known == nullptr) return absl::OkStatus();
-  std::optional<SessionElement> element = ElementOf(known->session);
+  std::optional<Outlet> outlet = OutletOf(known->session);
   // The rule first: should the file stay, the session is closed until the next start, when the
   // caller, who got an error, has asked again.
-  if (element) PADDOCK_RETURN_IF_ERROR(elements_->Remove(*element));
+  if (outlet) PADDOCK_RETURN_IF_ERROR(elements_->Remove(outlet->set, outlet->element));
+  egress_->DropSession(session_id);
+  PADDOCK_RETURN_IF_ERROR(sessions_.Remove(session_id));
   return table_.Remove(session_id);
 }
 
@@ -131,12 +140,29 @@ json Gateway::ListFenced() const {
   return {{"session_ids", std::move(ids)}};
 }
 
+absl::StatusOr<json> Gateway::ListEgress(const json& request) const {
+  PADDOCK_ASSIGN_OR_RETURN(std::string id, StringField(request, "session_id"));
+  PADDOCK_ASSIGN_OR_RETURN(int64_t after, IntField(request, "after_sequence"));
+  PADDOCK_ASSIGN_OR_RETURN(int64_t limit, IntField(request, "limit"));
+  if (limit < 1) return absl::InvalidArgumentError("limit must be positive");
+  std::shared_ptr<EgressSession> session = sessions_.Find(id);
+  if (session == nullptr) return absl::NotFoundError(absl::StrCat("session ", id));
+  limit = std::min<int64_t>(limit, EgressLog::kMaxEvents);
+  return ToJson(session->log.After(after, static_cast<int>(limit)));
+}
+
 GatewayStats Gateway::Stats() {
   GatewayStats stats;
   stats.sessions = static_cast<int64_t>(table_.All().size());
   stats.fenced_kills = fence_->kills();
   stats.verdict_packets = ReadCounters(*router_nft_);
   stats.dns_queries = dns_->counts();
+  stats.egress_verdicts = services_.verdicts;
+  stats.open_connections = egress_->connections();
+  for (const auto& [id, session] : sessions_.All()) {
+    const EgressCounts& counts = session->counts;
+    if (counts.allowed != 0 || counts.denied != 0) stats.session_egress[id] = counts;
+  }
   stats.problems = CheckEgress(plan_, *host_nft_);
   if (!operator_problem_.empty()) stats.problems.push_back(operator_problem_);
   if (!has_resolvers_) {

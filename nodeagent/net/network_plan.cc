@@ -40,10 +40,20 @@ absl::StatusOr<NetworkPlan> NetworkPlan::Create(absl::string_view instance,
   if ((base & PrefixMask(prefix)) != base) {
     return absl::InvalidArgumentError(absl::StrCat("subnet \"", subnet, "\" has host bits"));
   }
+  PADDOCK_ASSIGN_OR_RETURN(Ipv4Range synthetic, ParseIpv4Network(kSyntheticNetwork));
+  if (base <= synthetic.last && synthetic.first <= (base | ~PrefixMask(prefix))) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "subnet \"", subnet, "\" overlaps the synthetic addresses, ", kSyntheticNetwork));
+  }
   return NetworkPlan(std::string(instance), base, prefix);
 }
 
 std::string NetworkPlan::Subnet() const { return absl::StrCat(FormatIpv4(base_), "/", prefix_); }
+
+bool NetworkPlan::Contains(uint32_t address) const {
+  return (address & PrefixMask(prefix_)) == base_ ||
+         (address & PrefixMask(kSyntheticPrefix)) == (kSinkhole & PrefixMask(kSyntheticPrefix));
+}
 
 int NetworkPlan::MaxSlots() const {
   // The last address is the subnet's broadcast address. Uid ranges end it at 65,535 anyway.

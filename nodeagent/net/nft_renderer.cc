@@ -13,6 +13,8 @@ namespace {
 //    connection table.
 //  - forward: blocked destinations are refused for established connections as well, so that an
 //    update of the lists takes effect at once; as the session sent it and as translation left it.
+//  - Limited sessions: TCP to synthetic addresses goes to the gateway's transparent listener (which
+//    exists or not: without one it is refused), untracked. Nothing of theirs is ever forwarded.
 //  - Refusals answer at once (reset, or "administratively prohibited"), so that programs report an
 //    error instead of waiting for a time-out.
 constexpr char kRouterTemplate[] = R"(add table inet $TABLE
@@ -29,9 +31,15 @@ table inet $TABLE {
   counter denied_protocol {}
   counter denied_connections {}
   counter denied_inbound {}
+  counter denied_limited {}
+  counter accepted_limited {}
   set unrestricted {
     type ipv4_addr . ifname
     size 65536$SESSIONS
+  }
+  set limited {
+    type ipv4_addr . ifname
+    size 65536$LIMITED
   }
   set blocked {
     type ipv4_addr
@@ -40,6 +48,12 @@ table inet $TABLE {
   set node {
     type ipv4_addr
     flags interval$NODE
+  }
+  set told {
+    type ifname
+    size 65536
+    flags dynamic,timeout
+    timeout 1m
   }
   set connections {
     type ipv4_addr
@@ -50,26 +64,72 @@ table inet $TABLE {
     meta l4proto tcp reject with tcp reset
     reject with icmpx admin-prohibited
   }
-  chain refuse_blocked {
+$TELLERS  chain refuse_blocked {
     counter name denied_blocklist
+    jump tell_blocklist
     goto refuse
   }
   chain refuse_node {
     counter name denied_node
+    jump tell_node
+    goto refuse
+  }
+  chain refuse_sibling {
+    counter name denied_sibling
+    jump tell_sibling
+    goto refuse
+  }
+  chain refuse_protocol {
+    counter name denied_protocol
+    jump tell_protocol
+    goto refuse
+  }
+  chain refuse_connections {
+    counter name denied_connections
+    jump tell_connections
+    goto refuse
+  }
+  chain drop_spoofed {
+    counter name denied_spoofed
+    jump tell_spoofed
+    drop
+  }
+  chain drop_ipv6 {
+    counter name denied_ipv6
+    jump tell_ipv6
+    drop
+  }
+  chain limited_in {
+    ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 notrack accept
+    ip daddr $SYNTHETIC meta l4proto tcp notrack accept
+    accept
+  }
+  chain limited_forward {
+    counter name denied_limited
+    ip daddr $SUBNET jump tell_sibling
+    ip daddr != $SUBNET jump tell_limited
     goto refuse
   }
   chain raw_in {
     type filter hook prerouting priority raw; policy drop;
     iifname "lo" accept
-    meta nfproto ipv6 counter name denied_ipv6 drop
+    meta nfproto ipv6 goto drop_ipv6
     iifname "$UPLINK" accept
-    ip saddr . iifname != @unrestricted counter name denied_spoofed drop
+    ip saddr . iifname @limited goto limited_in
+    ip saddr . iifname != @unrestricted goto drop_spoofed
     ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 notrack accept
     accept
   }
   chain raw_out {
     type filter hook output priority raw; policy accept;
     ip saddr $GATEWAY meta l4proto { tcp, udp } th sport 53 notrack
+    ip saddr $SYNTHETIC notrack
+  }
+  chain divert {
+    type filter hook prerouting priority mangle; policy accept;
+    meta mark set 0
+    iifname "$UPLINK" accept
+    ip daddr $SYNTHETIC meta l4proto tcp ip saddr . iifname @limited tproxy ip to 127.0.0.1:$PORT meta mark set $MARK accept
   }
   chain input {
     type filter hook input priority filter; policy drop;
@@ -77,7 +137,11 @@ table inet $TABLE {
     iifname "$UPLINK" ct state established,related accept
     iifname "$UPLINK" counter name denied_inbound drop
     ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 accept
+    meta mark $MARK counter name accepted_limited accept
+    ip saddr . iifname @limited counter name denied_limited jump tell_limited
+    ip saddr . iifname @limited goto refuse
     counter name denied_router
+    jump tell_router
     goto refuse
   }
   chain forward {
@@ -85,17 +149,18 @@ table inet $TABLE {
     meta nfproto ipv6 counter name denied_ipv6 drop
     iifname "$UPLINK" ct state established,related ip daddr . oifname @unrestricted counter name accepted_replies accept
     iifname "$UPLINK" counter name denied_inbound drop
-    oifname != "$UPLINK" counter name denied_sibling goto refuse
-    ip daddr $SUBNET counter name denied_sibling goto refuse
+    ip saddr . iifname @limited goto limited_forward
+    oifname != "$UPLINK" goto refuse_sibling
+    ip daddr $SUBNET goto refuse_sibling
     ip daddr @node goto refuse_node
     ip daddr @blocked goto refuse_blocked
     ct original ip daddr @node goto refuse_node
     ct original ip daddr @blocked goto refuse_blocked
     ct state established,related counter name accepted accept
     ct state invalid counter name denied_protocol drop
-    meta l4proto != { tcp, udp, icmp } counter name denied_protocol goto refuse
+    meta l4proto != { tcp, udp, icmp } goto refuse_protocol
     meta l4proto icmp icmp type != echo-request counter name denied_protocol drop
-    add @connections { ip saddr ct count over $LIMIT } counter name denied_connections goto refuse
+    add @connections { ip saddr ct count over $LIMIT } goto refuse_connections
     counter name accepted accept
   }
 }
@@ -136,6 +201,10 @@ table inet $TABLE {
 }
 )";
 
+// Of packets that the gateway's listener or one of its connections takes. Marks that a sandbox sets
+// are gone when its packets come here.
+constexpr char kTakenMark[] = "0x70616464";
+
 std::string JoinRanges(const std::vector<Ipv4Range>& ranges) {
   return absl::StrJoin(ranges, ", ", [](std::string* out, const Ipv4Range& range) {
     absl::StrAppend(out, FormatIpv4Range(range));
@@ -151,6 +220,19 @@ std::string JoinSessions(const std::vector<SessionElement>& sessions) {
   return absl::StrJoin(sessions, ", ", [](std::string* out, const SessionElement& session) {
     absl::StrAppend(out, session.address, " . \"", session.interface, "\"");
   });
+}
+
+// Chains that log a packet of the sandbox it came from, unless there were many already.
+std::string Tellers() {
+  std::string text;
+  for (const char* verdict : {"limited", "blocklist", "node", "sibling", "router", "spoofed",
+                              "protocol", "connections", "ipv6"}) {
+    absl::StrAppend(&text, "  chain tell_", verdict,
+                    " {\n    update @told { iifname limit rate 20/second burst 40 packets } log "
+                    "prefix \"",
+                    verdict, "\" group ", kLogGroup, "\n  }\n");
+  }
+  return text;
 }
 
 std::string SetUpdate(const std::string& table, const char* set,
@@ -173,6 +255,11 @@ std::string RenderRouterTable(const NetworkPlan& plan, const RouterRules& rules)
                               {"$SUBNET", plan.Subnet()},
                               {"$LIMIT", absl::StrCat(rules.max_connections_per_session)},
                               {"$SESSIONS", Elements(JoinSessions(rules.unrestricted))},
+                              {"$LIMITED", Elements(JoinSessions(rules.limited))},
+                              {"$TELLERS", Tellers()},
+                              {"$SYNTHETIC", NetworkPlan::kSyntheticNetwork},
+                              {"$PORT", absl::StrCat(NetworkPlan::kEgressPort)},
+                              {"$MARK", kTakenMark},
                               {"$BLOCKED", Elements(JoinRanges(rules.blocked.general))},
                               {"$NODE", Elements(JoinRanges(rules.blocked.node))}});
 }

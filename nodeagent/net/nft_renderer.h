@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,11 +25,17 @@ struct Blocklists {
 struct RouterRules {
   Blocklists blocked;
   std::vector<SessionElement> unrestricted;
+  std::vector<SessionElement> limited;
   int max_connections_per_session = 4096;
 };
 
-// Name of the set of SessionElement in the router's table.
+// Names of the sets of SessionElement in the router's table.
 constexpr char kUnrestrictedSet[] = "unrestricted";
+constexpr char kLimitedSet[] = "limited";
+
+// The group of netlink messages about packets that the router's rules refuse, a few a second for
+// each sandbox; their prefix is the verdict without "denied_".
+constexpr uint16_t kLogGroup = 1;
 
 // Replaces the whole table of the router namespace at once, so that no packet meets a half of it.
 std::string RenderRouterTable(const NetworkPlan& plan, const RouterRules& rules);

@@ -17,7 +17,7 @@ Blocklists SomeBlocked() {
 }
 
 TEST(NftRendererTest, RouterTableIsReplacedAsAWholeAndDropsByDefault) {
-  std::string text = RenderRouterTable(Plan(), {SomeBlocked(), {}, 100});
+  std::string text = RenderRouterTable(Plan(), {SomeBlocked(), {}, {}, 100});
   EXPECT_EQ(
       text.rfind("add table inet paddock\ndelete table inet paddock\ntable inet paddock {", 0), 0u);
   for (const char* hook :
@@ -29,7 +29,7 @@ TEST(NftRendererTest, RouterTableIsReplacedAsAWholeAndDropsByDefault) {
 
 TEST(NftRendererTest, RouterTableHoldsSessionsAndLists) {
   std::string text = RenderRouterTable(
-      Plan(), {SomeBlocked(), {{"10.209.0.16", "s0xabcd"}, {"10.209.0.17", "s1xabcd"}}, 100});
+      Plan(), {SomeBlocked(), {{"10.209.0.16", "s0xabcd"}, {"10.209.0.17", "s1xabcd"}}, {}, 100});
   EXPECT_THAT(text,
               HasSubstr("elements = { 10.209.0.16 . \"s0xabcd\", 10.209.0.17 . \"s1xabcd\" }"));
   EXPECT_THAT(text, HasSubstr("elements = { 10.0.0.0-10.255.255.255, 198.51.100.7 }"));
@@ -37,12 +37,40 @@ TEST(NftRendererTest, RouterTableHoldsSessionsAndLists) {
   EXPECT_THAT(text, HasSubstr("ct count over 100 }"));
 }
 
+TEST(NftRendererTest, LimitedSessionsReachTheGatewaysListenerAndNothingElse) {
+  std::string text =
+      RenderRouterTable(Plan(), {SomeBlocked(), {}, {{"10.209.0.18", "s2xabcd"}}, 100});
+  EXPECT_THAT(text, HasSubstr("set limited {\n    type ipv4_addr . ifname\n    size 65536\n    "
+                              "elements = { 10.209.0.18 . \"s2xabcd\" }"));
+  EXPECT_THAT(text, HasSubstr("ip daddr 198.18.0.0/16 meta l4proto tcp ip saddr . iifname @limited "
+                              "tproxy ip to 127.0.0.1:15001"));
+  // Refused in the forward chain before anything could accept it.
+  size_t refused = text.find("    ip saddr . iifname @limited goto limited_forward");
+  size_t forward = text.find("chain forward {");
+  ASSERT_NE(refused, std::string::npos);
+  EXPECT_LT(forward, refused);
+  EXPECT_LT(refused, text.find("counter name accepted accept", forward));
+  // The mark that the input chain trusts is set nowhere but where a packet was given to the
+  // listener.
+  EXPECT_LT(text.find("meta mark set 0\n"), text.find("tproxy"));
+}
+
+TEST(NftRendererTest, EveryRefusalIsTold) {
+  std::string text = RenderRouterTable(Plan(), {});
+  for (const char* verdict : {"limited", "blocklist", "node", "sibling", "router", "spoofed",
+                              "protocol", "connections", "ipv6"}) {
+    EXPECT_THAT(text, HasSubstr(std::string("chain tell_") + verdict + " {"));
+    EXPECT_THAT(text, HasSubstr(std::string("jump tell_") + verdict + "\n"));
+    EXPECT_THAT(text, HasSubstr(std::string("log prefix \"") + verdict + "\" group 1"));
+  }
+}
+
 TEST(NftRendererTest, EmptySetsHaveNoElementsLine) {
   EXPECT_THAT(RenderRouterTable(Plan(), {}), Not(HasSubstr("elements")));
 }
 
 TEST(NftRendererTest, BlockedDestinationsAreRefusedBeforeEstablishedConnectionsPass) {
-  std::string text = RenderRouterTable(Plan(), {SomeBlocked(), {}, 100});
+  std::string text = RenderRouterTable(Plan(), {SomeBlocked(), {}, {}, 100});
   size_t established = text.find("ct state established,related counter name accepted accept");
   ASSERT_NE(established, std::string::npos);
   for (const char* rule :

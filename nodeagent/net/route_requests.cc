@@ -118,6 +118,20 @@ NetlinkRequest AddRoute(const RouteSpec& spec) {
   return request;
 }
 
+NetlinkRequest AddLocalRoute(uint32_t destination, int prefix, int index) {
+  NetlinkRequest request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+  auto* info = request.Extra<rtmsg>();
+  info->rtm_family = AF_INET;
+  info->rtm_dst_len = prefix;
+  info->rtm_table = RT_TABLE_LOCAL;
+  info->rtm_protocol = RTPROT_STATIC;
+  info->rtm_type = RTN_LOCAL;
+  info->rtm_scope = RT_SCOPE_HOST;
+  mnl_attr_put_u32(request.header(), RTA_DST, htonl(destination));
+  mnl_attr_put_u32(request.header(), RTA_OIF, index);
+  return request;
+}
+
 absl::StatusOr<int> FindLink(NetlinkSocket& socket, const std::string& name) {
   NetlinkRequest request(RTM_GETLINK);
   request.Extra<ifinfomsg>();
@@ -131,6 +145,20 @@ absl::StatusOr<int> FindLink(NetlinkSocket& socket, const std::string& name) {
   if (absl::IsFailedPrecondition(status)) return absl::NotFoundError(status.message());
   PADDOCK_RETURN_IF_ERROR(status);
   return index;
+}
+
+absl::StatusOr<std::string> LinkName(NetlinkSocket& socket, int index) {
+  NetlinkRequest request(RTM_GETLINK);
+  request.Extra<ifinfomsg>()->ifi_index = index;
+  std::string name;
+  absl::Status status = socket.Dump(request, "naming a link", [&](const nlmsghdr* message) {
+    ForEachAttribute(message, sizeof(ifinfomsg), [&](int type, const nlattr* attribute) {
+      if (type == IFLA_IFNAME) name = mnl_attr_get_str(attribute);
+    });
+  });
+  if (absl::IsFailedPrecondition(status)) return absl::NotFoundError(status.message());
+  PADDOCK_RETURN_IF_ERROR(status);
+  return name;
 }
 
 absl::StatusOr<std::vector<std::string>> ListLinks(NetlinkSocket& socket) {

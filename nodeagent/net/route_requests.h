@@ -47,9 +47,12 @@ struct RouteSpec {
 };
 // ALREADY_EXISTS when there is a route to the same destination.
 NetlinkRequest AddRoute(const RouteSpec& spec);
+// Makes every address of a network this namespace's own, for sockets that ask for that.
+NetlinkRequest AddLocalRoute(uint32_t destination, int prefix, int index);
 
 // NOT_FOUND when there is no such link.
 absl::StatusOr<int> FindLink(NetlinkSocket& socket, const std::string& name);
+absl::StatusOr<std::string> LinkName(NetlinkSocket& socket, int index);
 absl::StatusOr<std::vector<std::string>> ListLinks(NetlinkSocket& socket);
 // Addresses of all interfaces, broadcast addresses included.
 absl::StatusOr<std::vector<uint32_t>> ListAddresses(NetlinkSocket& socket);

@@ -60,7 +60,11 @@ absl::Status ConfigureRouterLoopback(const NetworkPlan& plan) {
   }
   PADDOCK_RETURN_IF_ERROR(
       OkIfThere(socket.Execute(AddAddress(kLoopback, gateway), "giving the gateway its address")));
-  return socket.Execute(SetLinkUp(kLoopback), "bringing loopback up");
+  PADDOCK_RETURN_IF_ERROR(socket.Execute(SetLinkUp(kLoopback), "bringing loopback up"));
+  PADDOCK_ASSIGN_OR_RETURN(Ipv4Range synthetic, ParseIpv4Network(NetworkPlan::kSyntheticNetwork));
+  return OkIfThere(
+      socket.Execute(AddLocalRoute(synthetic.first, NetworkPlan::kSyntheticPrefix, kLoopback),
+                     "taking the synthetic addresses"));
 }
 
 absl::Status CheckNoOverlap(const NetworkPlan& plan, NetlinkSocket& host) {

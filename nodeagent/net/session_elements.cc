@@ -46,17 +46,17 @@ absl::StatusOr<SessionElements> SessionElements::Open() {
   return SessionElements(std::move(socket));
 }
 
-absl::Status SessionElements::Add(const SessionElement& element) {
-  return Change(NFT_MSG_NEWSETELEM, NLM_F_CREATE, element, "letting a session out");
+absl::Status SessionElements::Add(const char* set, const SessionElement& element) {
+  return Change(NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, "letting a session out");
 }
 
-absl::Status SessionElements::Remove(const SessionElement& element) {
-  absl::Status status = Change(NFT_MSG_DELSETELEM, 0, element, "removing a session's rule");
+absl::Status SessionElements::Remove(const char* set, const SessionElement& element) {
+  absl::Status status = Change(NFT_MSG_DELSETELEM, 0, set, element, "removing a session's rule");
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
-absl::Status SessionElements::Change(int type, uint16_t flags, const SessionElement& element,
-                                     absl::string_view what) {
+absl::Status SessionElements::Change(int type, uint16_t flags, const char* set,
+                                     const SessionElement& element, absl::string_view what) {
   PADDOCK_ASSIGN_OR_RETURN(uint32_t address, ParseIpv4(element.address));
   if (element.interface.empty() || element.interface.size() >= IFNAMSIZ) {
     return absl::InvalidArgumentError("not an interface name");
@@ -68,7 +68,7 @@ absl::Status SessionElements::Change(int type, uint16_t flags, const SessionElem
   NetlinkRequest request = NftRequest(type, flags);
   nlmsghdr* header = request.header();
   mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_TABLE, NetworkPlan::kRouterTable);
-  mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, kUnrestrictedSet);
+  mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set);
   nlattr* list = mnl_attr_nest_start(header, NFTA_SET_ELEM_LIST_ELEMENTS);
   nlattr* item = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
   nlattr* wrapped = mnl_attr_nest_start(header, NFTA_SET_ELEM_KEY);

@@ -1,0 +1,105 @@
+#include "nodeagent/egress/client_inspector.h"
+
+#include <gtest/gtest.h>
+
+#include "nodeagent/egress/test_client_hello.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+constexpr char kName[] = "www.example.com";
+
+TEST(ClientInspectorTest, FirstBytesTell) {
+  auto classify = [](absl::string_view bytes) { return ClassifyFirstBytes(bytes); };
+  EXPECT_EQ(classify(""), FirstBytes::kUndecided);
+  EXPECT_EQ(classify("\x16"), FirstBytes::kUndecided);
+  EXPECT_EQ(classify("\x16\x03"), FirstBytes::kTls);
+  EXPECT_EQ(classify("\x16\x02"), FirstBytes::kOther);
+  for (const char* http : {"GET / HTTP/1.1\r\n", "GET ", "get /", "\r\n\r\nGET / HTTP/1.1\r\n",
+                           " POST /", "FOO / HTTP/1.1\r\n", "FOO /x http/", "PRI * HTTP/2.0\r\n",
+                           "CONNECT x:1 HTTP/1.1", "DELETE\t/"}) {
+    EXPECT_EQ(classify(http), FirstBytes::kHttp) << http;
+  }
+  for (const char* other : {"SSH-2.0-OpenSSH_9\r\n", "EHLO me\r\n", "*1\r\n", "USER anonymous\r\n",
+                            "<?xml", "GET\r\n", "NICK x\r\n", "\x01\x02", "word\x01"}) {
+    EXPECT_EQ(classify(other), FirstBytes::kOther) << other;
+  }
+  for (const char* undecided : {"G", "GET", "SSH-2.0", "word", "FOO /", "\r\n", " "}) {
+    EXPECT_EQ(classify(undecided), FirstBytes::kUndecided) << undecided;
+  }
+  EXPECT_EQ(classify(absl::string_view("\0\0\0\x08\x04\xd2\x16\x2f", 8)), FirstBytes::kOther)
+      << "PostgreSQL asking for TLS";
+  EXPECT_EQ(classify("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"), FirstBytes::kForbidden);
+  EXPECT_EQ(classify(absl::string_view("\r\n\r\n\0\r\nQUIT\n", 12)), FirstBytes::kForbidden);
+  EXPECT_EQ(classify(absl::string_view("\x80\x2e\x01\x03\x01", 5)), FirstBytes::kForbidden);
+  EXPECT_EQ(classify("\xff\xfd\x18"), FirstBytes::kOther);
+}
+
+TEST(ClientInspectorTest, OtherProtocolsPass) {
+  ClientInspector inspector(kName, 22);
+  std::string out;
+  ASSERT_TRUE(inspector.Feed("SSH-2.0-x", &out).ok());
+  EXPECT_EQ(out, "");
+  EXPECT_TRUE(inspector.undecided());
+  ASSERT_TRUE(inspector.Feed("\r\nbinary", &out).ok());
+  EXPECT_EQ(out, "SSH-2.0-x\r\nbinary");
+  EXPECT_TRUE(inspector.transparent());
+}
+
+TEST(ClientInspectorTest, HalfALineIsReleasedAndItsRestStillJudged) {
+  ClientInspector inspector(kName, 80);
+  std::string out;
+  ASSERT_TRUE(inspector.Feed("FOO", &out).ok());
+  EXPECT_TRUE(inspector.releasable());
+  inspector.ReleaseUndecided(&out);
+  EXPECT_EQ(out, "FOO");
+  EXPECT_TRUE(inspector.released());
+  EXPECT_FALSE(inspector.transparent());
+  EXPECT_FALSE(inspector.Feed(" / HTTP/1.1\r\nHost: evil.test\r\n\r\n", &out).ok());
+  EXPECT_EQ(out, "FOO");
+  ClientInspector fine(kName, 80);
+  out.clear();
+  ASSERT_TRUE(fine.Feed("FOO", &out).ok());
+  fine.ReleaseUndecided(&out);
+  ASSERT_TRUE(fine.Feed(" / HTTP/1.1\r\nHost: www.example.com\r\n\r\n", &out).ok());
+  EXPECT_EQ(out, "FOO / HTTP/1.1\r\nHost: www.example.com\r\n\r\n");
+}
+
+TEST(ClientInspectorTest, WhatMayBeARequestOfAKnownMethodIsNotReleased) {
+  for (const char* start : {"G", "GET", "post", "\r\n", "\x16", "PROX", "  "}) {
+    ClientInspector inspector(kName, 80);
+    std::string out;
+    ASSERT_TRUE(inspector.Feed(start, &out).ok());
+    inspector.ReleaseUndecided(&out);
+    EXPECT_EQ(out, "") << start;
+    EXPECT_FALSE(inspector.releasable());
+    EXPECT_FALSE(inspector.released());
+  }
+}
+
+TEST(ClientInspectorTest, TheClientsOwnNameIsKnownForRefusals) {
+  std::string out;
+  ClientInspector tls("", 443);
+  EXPECT_FALSE(tls.Feed(TestHello("evil.test"), &out).ok());
+  EXPECT_EQ(tls.wanted_name(), "evil.test");
+  EXPECT_STREQ(tls.protocol(), "tls");
+  ClientInspector http("", 80);
+  EXPECT_FALSE(http.Feed("GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n", &out).ok());
+  EXPECT_EQ(http.wanted_name(), "evil.test");
+  EXPECT_STREQ(http.protocol(), "http");
+  EXPECT_EQ(out, "");
+}
+
+TEST(ClientInspectorTest, AnEndInTheMiddleOfARequestIsRefused) {
+  std::string out;
+  ClientInspector http(kName, 80);
+  ASSERT_TRUE(http.Feed("GET / HTTP/1.1\r\nHost", &out).ok());
+  EXPECT_FALSE(http.Finish(&out).ok());
+  ClientInspector word(kName, 80);
+  ASSERT_TRUE(word.Feed("GET", &out).ok());
+  EXPECT_TRUE(word.Finish(&out).ok()) << "no request without a line";
+  EXPECT_EQ(out, "GET");
+}
+
+}  // namespace
+}  // namespace paddock::nodeagent

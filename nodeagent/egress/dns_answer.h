@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "nodeagent/egress/dns_message.h"
+
+namespace paddock::nodeagent {
+
+// Answers to address questions, read and made; pure.
+
+constexpr uint16_t kDnsTypeAaaa = 28;
+constexpr uint16_t kDnsClassIn = 1;
+
+// What a resolver said about the addresses of a name.
+struct DnsAddresses {
+  int rcode = 0;
+  bool truncated = false;           // To be asked again over TCP.
+  std::vector<uint32_t> addresses;  // IPv4, host byte order; in the answer's order.
+  uint32_t ttl = 0;                 // Seconds; the least of all records.
+};
+
+// A question for the IPv4 addresses of a host name (see IsHostName).
+DnsQuery AddressQuery(absl::string_view name);
+
+// INVALID_ARGUMENT for a malformed packet. Whose answer it is has been checked (IsDnsAnswer).
+// Aliases are the resolver's business: the addresses count whatever name they stand under.
+absl::StatusOr<DnsAddresses> ParseDnsAddresses(absl::string_view packet);
+
+// An answer with this one address, or without any record at all.
+std::string BuildDnsAddress(const DnsQuery& query, uint32_t address, uint32_t ttl);
+std::string BuildDnsEmpty(const DnsQuery& query);
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,275 @@
+#include "nodeagent/egress/egress_connection.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/clock.h"
+#include "nodeagent/egress/egress_reasons.h"
+#include "nodeagent/net/ipv4.h"
+
+namespace paddock::nodeagent {
+namespace {
+
+// A client that waits for an answer to less than a line has it delayed by this.
+constexpr absl::Duration kUndecided = absl::Milliseconds(20);
+// For a request's head or a ClientHello to become whole, and for a server to answer one.
+constexpr absl::Duration kWholeMessage = absl::Seconds(60);
+constexpr absl::Duration kFirstReport = absl::Seconds(5);
+constexpr int kReportsFactor = 6;
+constexpr char kAllowed[] = "allowed";
+constexpr char kFailed[] = "failed";
+
+}  // namespace
+
+EgressConnection::EgressConnection(EgressServices* services, std::shared_ptr<EgressSession> session,
+                                   UniqueFd client, std::string name, int port, Ended ended)
+    : services_(services),
+      session_(std::move(session)),
+      name_(std::move(name)),
+      port_(port),
+      ended_(std::move(ended)),
+      client_(services, [this](uint32_t events) { OnEvent(&client_, events); }),
+      server_(services, [this](uint32_t events) { OnEvent(&server_, events); }),
+      timer_(services->deadlines, [this] { OnTimer(); }),
+      started_(Clock::Real()->Monotonic()),
+      next_report_(started_ + kFirstReport) {
+  client_.Open(std::move(client));
+  ++session_->connections;
+}
+
+EgressConnection::~EgressConnection() { --session_->connections; }
+
+void EgressConnection::Relay() {
+  inspector_ = std::make_unique<ClientInspector>(name_, port_);
+  Update();
+  dial_ = std::make_unique<Dial>(
+      services_, name_, port_,
+      [this](absl::StatusOr<Dial::Connected> connected) { OnDialed(std::move(connected)); });
+  dial_->Start();
+}
+
+void EgressConnection::OnDialed(absl::StatusOr<Dial::Connected> connected) {
+  if (!connected.ok()) {
+    bool denied = absl::IsPermissionDenied(connected.status());
+    return Stop(denied ? "denied_address" : kFailed, connected.status());
+  }
+  ++services_->verdicts[kAllowed];
+  ++session_->counts.allowed;
+  address_ = connected->address;
+  server_.Open(std::move(connected->fd));
+  std::unique_ptr<Dial> done = std::move(dial_);
+  if (server_.Flush() == RelaySide::Result::kFailed) return End();
+  Update();
+}
+
+void EgressConnection::OnEvent(RelaySide* side, uint32_t events) {
+  if ((events & EPOLLOUT) != 0 && side->Flush() == RelaySide::Result::kFailed) return End();
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && !Read(side)) return;
+  if (client_.finished() && server_.finished()) return End();
+  Update();
+}
+
+bool EgressConnection::Read(RelaySide* side) {
+  absl::string_view bytes;
+  bool from_client = side == &client_;
+  switch (side->Read(&bytes)) {
+    case RelaySide::Result::kWait:
+      return true;
+    case RelaySide::Result::kDone:
+      return from_client ? OnClientBytes(bytes) : OnServerBytes(bytes);
+    case RelaySide::Result::kEnd:
+      if (from_client) return OnClientEnd();
+      client_.FinishSending();
+      return true;
+    case RelaySide::Result::kFailed:
+      // A reset goes on as one.
+      (from_client ? server_ : client_).Abort();
+      End();
+      return false;
+  }
+  return true;
+}
+
+bool EgressConnection::OnClientBytes(absl::string_view bytes) {
+  bytes_sent_ += static_cast<int64_t>(bytes.size());
+  if (inspector_ == nullptr) {
+    if (server_.Send(bytes) != RelaySide::Result::kFailed) return true;
+    End();
+    return false;
+  }
+  std::string passed;
+  absl::Status status = inspector_->Feed(bytes, &passed);
+  if (!status.ok()) {
+    Stop(absl::StrCat("denied_", inspector_->protocol()), status);
+    return false;
+  }
+  return PassToServer(passed);
+}
+
+bool EgressConnection::OnServerBytes(absl::string_view bytes) {
+  bytes_received_ += static_cast<int64_t>(bytes.size());
+  if (inspector_ != nullptr) {
+    std::string passed;
+    absl::Status status = inspector_->SeeServer(bytes, &passed);
+    if (!status.ok()) {
+      Stop(absl::StrCat("denied_", inspector_->protocol()), status);
+      return false;
+    }
+    if (!PassToServer(passed)) return false;
+  }
+  if (client_.Send(bytes) != RelaySide::Result::kFailed) return true;
+  End();
+  return false;
+}
+
+bool EgressConnection::OnClientEnd() {
+  if (inspector_ != nullptr) {
+    std::string passed;
+    absl::Status status = inspector_->Finish(&passed);
+    if (!status.ok()) {
+      Stop(absl::StrCat("denied_", inspector_->protocol()), status);
+      return false;
+    }
+    if (!PassToServer(passed)) return false;
+  }
+  server_.FinishSending();
+  return true;
+}
+
+bool EgressConnection::PassToServer(const std::string& bytes) {
+  if (inspector_ != nullptr) {
+    protocol_ = inspector_->protocol();
+    upgrades_removed_ = inspector_->upgrades_removed();
+    if (inspector_->transparent()) inspector_.reset();
+    WatchInspector();
+  }
+  if (bytes.empty() || server_.Send(bytes) != RelaySide::Result::kFailed) return true;
+  End();
+  return false;
+}
+
+void EgressConnection::WatchInspector() {
+  Waiting waiting = Waiting::kNothing;
+  if (inspector_ != nullptr && inspector_->releasable()) {
+    waiting = Waiting::kLine;
+  } else if (inspector_ != nullptr && !inspector_->released() &&
+             (inspector_->incomplete() || !inspector_->wants_input())) {
+    waiting = Waiting::kMessage;
+  }
+  if (waiting == waiting_) return;
+  waiting_ = waiting;
+  switch (waiting) {
+    case Waiting::kNothing:
+      return timer_.Disarm();
+    case Waiting::kLine:
+      return timer_.ArmAfter(kUndecided);
+    case Waiting::kMessage:
+      return timer_.ArmAfter(kWholeMessage);
+  }
+}
+
+void EgressConnection::OnTimer() {
+  if (waiting_ == Waiting::kMessage) {
+    return Stop(absl::StrCat("denied_", inspector_->protocol()),
+                absl::PermissionDeniedError(
+                    "the client's first message, or a request, was not completed in time"));
+  }
+  std::string passed;
+  inspector_->ReleaseUndecided(&passed);
+  if (PassToServer(passed)) Update();
+}
+
+void EgressConnection::Stop(const std::string& verdict, const absl::Status& why) {
+  std::string protocol = inspector_ == nullptr ? protocol_ : inspector_->protocol();
+  std::string wanted = inspector_ == nullptr ? "" : inspector_->wanted_name();
+  protocol_ = inspector_ == nullptr ? protocol_ : inspector_->protocol();
+  bool denied = verdict != kFailed;
+  ++services_->verdicts[verdict];
+  EgressEvent event = EventSoFar();
+  event.reason = std::string(why.message());
+  session_->Deny(std::move(event));
+  timer_.Disarm();
+  dial_.reset();
+  bool silent = bytes_received_ == 0;
+  server_.Abort();
+  auto explain = [denied, reason = std::string(why.message())](absl::string_view,
+                                                               const std::string&) {
+    return Refusal::Answer{denied, reason};
+  };
+  refusal_ = std::make_unique<Refusal>(services_, client_.Take(), explain, [this] { End(); });
+  // Where the server has spoken, an answer of ours would only be taken for its own.
+  if (!silent) return refusal_->StartWith("tcp", wanted);
+  bool unknown = bytes_sent_ == 0 ||
+                 (protocol == "tcp" && inspector_ != nullptr && !inspector_->transparent());
+  inspector_.reset();
+  if (unknown) return refusal_->Start("");
+  refusal_->StartWith(protocol, wanted);
+}
+
+void EgressConnection::Cut() {
+  Stop("denied_address", absl::PermissionDeniedError(AddressBlocked(name_, address_)));
+}
+
+void EgressConnection::Refuse(const std::string& verdict,
+                              std::function<std::string(const std::string& wanted)> explain) {
+  ++services_->verdicts[verdict];
+  auto tell = [this, explain = std::move(explain)](absl::string_view protocol,
+                                                   const std::string& wanted) {
+    protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
+    EgressEvent event = EventSoFar();
+    if (event.name.empty()) event.name = wanted.empty() ? session_->last_denied_name : wanted;
+    event.reason = explain(event.name);
+    Refusal::Answer answer{true, event.reason};
+    session_->Deny(std::move(event));
+    return answer;
+  };
+  refusal_ = std::make_unique<Refusal>(services_, client_.Take(), tell, [this] { End(); });
+  refusal_->Start("");
+}
+
+EgressEvent EgressConnection::EventSoFar() const {
+  EgressEvent event;
+  event.name = name_;
+  if (address_ != 0) event.address = FormatIpv4(address_);
+  event.port = port_;
+  event.protocol = protocol_;
+  event.bytes_sent = bytes_sent_;
+  event.bytes_received = bytes_received_;
+  return event;
+}
+
+void EgressConnection::Report() {
+  absl::Duration now = Clock::Real()->Monotonic();
+  if (refusal_ != nullptr || address_ == 0 || now < next_report_) return;
+  next_report_ = now + (now - started_) * kReportsFactor;
+  EgressEvent event = EventSoFar();
+  event.allowed = true;
+  event.reason = "still open";
+  session_->log.Add(std::move(event));
+}
+
+void EgressConnection::Update() {
+  bool may_send = !server_.stuck() && (inspector_ == nullptr || inspector_->wants_input());
+  client_.Watch(!client_.ended() && may_send, client_.stuck());
+  server_.Watch(!server_.ended() && !client_.stuck(), server_.stuck());
+}
+
+void EgressConnection::End() {
+  if (refusal_ == nullptr && address_ != 0) {
+    EgressEvent event = EventSoFar();
+    event.allowed = true;
+    if (upgrades_removed_ > 0) {
+      event.reason =
+          "an upgrade offered by the client (h2c or other) was refused; the request went on "
+          "without it";
+    }
+    session_->log.Add(std::move(event));
+  }
+  session_->counts.bytes_sent += bytes_sent_;
+  session_->counts.bytes_received += bytes_received_;
+  timer_.Disarm();
+  Ended ended = std::exchange(ended_, nullptr);
+  if (ended) ended();  // May destroy this object: nothing comes after.
+}
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "nodeagent/egress/client_inspector.h"
+#include "nodeagent/egress/dial.h"
+#include "nodeagent/egress/egress_services.h"
+#include "nodeagent/egress/egress_sessions.h"
+#include "nodeagent/egress/refusal.h"
+#include "nodeagent/egress/relay_side.h"
+
+namespace paddock::nodeagent {
+
+// One TCP connection of a limited session.
+//
+//   RELAYING (dials at once; passes the server's bytes on as they come, the client's once they have
+//   been looked at) ─► ended
+//       └─► REFUSING (tells the client why) ─► ended
+//
+// Lives in an event loop; not thread-safe.
+class EgressConnection {
+ public:
+  // Called at the end; it may destroy this object.
+  using Ended = std::function<void()>;
+  EgressConnection(EgressServices* services, std::shared_ptr<EgressSession> session,
+                   UniqueFd client, std::string name, int port, Ended ended);
+  ~EgressConnection();
+
+  // Connects to the name, which the policy allows at that port.
+  void Relay();
+  // Tells the client why not. `verdict`: counts there; `explain`: the reason, given the host that
+  // the client names itself, if it does.
+  void Refuse(const std::string& verdict,
+              std::function<std::string(const std::string& wanted)> explain);
+  // An event with the bytes so far, for one that stays open; rarer the older it is.
+  void Report();
+  // What it is connected to; 0 while it isn't. Host byte order.
+  uint32_t address() const { return refusal_ == nullptr ? address_ : 0; }
+  // Ends it because that address is blocked by now.
+  void Cut();
+  const EgressSession& session() const { return *session_; }
+
+ private:
+  void OnDialed(absl::StatusOr<Dial::Connected> connected);
+  void OnEvent(RelaySide* side, uint32_t events);
+  // False when this object may be gone.
+  bool Read(RelaySide* side);
+  bool OnClientBytes(absl::string_view bytes);
+  bool OnServerBytes(absl::string_view bytes);
+  bool OnClientEnd();
+  bool PassToServer(const std::string& bytes);
+  // What the client sends isn't what it may, or the host can't be reached.
+  void Stop(const std::string& verdict, const absl::Status& why);
+  void OnTimer();
+  void WatchInspector();
+  void Update();
+  EgressEvent EventSoFar() const;
+  void End();
+
+  EgressServices* const services_;
+  const std::shared_ptr<EgressSession> session_;
+  const std::string name_;
+  const int port_;
+  Ended ended_;
+  RelaySide client_;
+  RelaySide server_;
+  std::unique_ptr<ClientInspector> inspector_;  // Until the client's bytes may pass unseen.
+  std::unique_ptr<Dial> dial_;
+  std::unique_ptr<Refusal> refusal_;
+  Deadlines::Timer timer_;
+  enum class Waiting { kNothing, kLine, kMessage } waiting_ = Waiting::kNothing;
+  const char* protocol_ = "tcp";
+  uint32_t address_ = 0;  // What was dialed.
+  int upgrades_removed_ = 0;
+  int64_t bytes_sent_ = 0;
+  int64_t bytes_received_ = 0;
+  absl::Duration started_;
+  absl::Duration next_report_;
+};
+
+}  // namespace paddock::nodeagent

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace paddock::nodeagent {
+
+// What users read when something was refused: what it was, and which setting would allow it. Pure.
+
+std::string NameNotAllowed(absl::string_view name);
+std::string PortNotAllowed(absl::string_view name, int port);
+// A blocklist has the name, whatever the environment says.
+std::string NameBlocked(absl::string_view name);
+std::string AddressBlocked(absl::string_view name, uint32_t address);
+std::string TooManyConnections(int limit);
+std::string RecordTypeRefused(int type);
+// Packets that the rules refused; `verdict` as the rules' log prefix names it.
+std::string PacketRefused(absl::string_view verdict);
+
+// The body of an HTTP answer to a refused request.
+std::string HttpRefusal(int status, absl::string_view reason);
+// A fatal TLS alert: access_denied for what the policy refuses, else internal_error.
+std::string TlsRefusal(bool denied);
+
+}  // namespace paddock::nodeagent

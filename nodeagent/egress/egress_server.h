@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "nodeagent/egress/egress_connection.h"
+#include "nodeagent/egress/egress_services.h"
+#include "nodeagent/egress/egress_sessions.h"
+#include "nodeagent/egress/event_loop.h"
+#include "nodeagent/system/unique_fd.h"
+
+namespace paddock::nodeagent {
+
+// Takes the TCP connections that limited sessions make to synthetic addresses and decides what
+// becomes of each. Lives in an event loop; not thread-safe.
+class EgressServer {
+ public:
+  struct Limits {
+    int per_session = 4096;
+    int all = 32768;
+  };
+  // `name_blocked`: whether the operator blocks a name. `listener`: transparent and listening;
+  // see OpenEgressListener.
+  static absl::StatusOr<std::unique_ptr<EgressServer>> Create(
+      EgressServices* services, EgressSessions* sessions,
+      std::function<bool(const std::string& name)> name_blocked, UniqueFd listener, Limits limits);
+  ~EgressServer();
+  // Cuts the connections to addresses that are blocked by now.
+  void DropBlocked();
+  // Cuts the session's connections.
+  void DropSession(const std::string& session_id);
+  int64_t connections() const { return static_cast<int64_t>(connections_.size()); }
+
+ private:
+  EgressServer(EgressServices* services, EgressSessions* sessions,
+               std::function<bool(const std::string& name)> name_blocked, UniqueFd listener,
+               Limits limits)
+      : services_(services),
+        sessions_(sessions),
+        name_blocked_(std::move(name_blocked)),
+        listener_(std::move(listener)),
+        limits_(limits) {}
+  void Accept();
+  void Serve(UniqueFd client, const std::shared_ptr<EgressSession>& session, uint32_t address,
+             int port);
+  EgressConnection* Add(UniqueFd client, const std::shared_ptr<EgressSession>& session,
+                        const std::string& name, int port);
+
+  EgressServices* const services_;
+  EgressSessions* const sessions_;
+  const std::function<bool(const std::string& name)> name_blocked_;
+  UniqueFd listener_;
+  const Limits limits_;
+  std::unique_ptr<LoopTimer> reports_;
+  absl::flat_hash_map<uint64_t, std::unique_ptr<EgressConnection>> connections_;
+  uint64_t last_id_ = 0;
+};
+
+// The listener, in the network namespace that the calling thread is in.
+absl::StatusOr<UniqueFd> OpenEgressListener();
+// As many connections as descriptors suffice for, once the soft limit is raised to the hard one.
+int RaiseConnectionLimit();
+
+}  // namespace paddock::nodeagent

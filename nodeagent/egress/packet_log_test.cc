@@ -1,0 +1,52 @@
+#include "nodeagent/egress/packet_log.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace paddock::nodeagent {
+namespace {
+
+// An IPv4 head with `words` of 4 bytes, from 192.0.2.1 to 198.51.100.2.
+std::string Head(char words, char protocol) {
+  std::string head(static_cast<size_t>(words) * 4, '\0');
+  head[0] = static_cast<char>(0x40 | words);
+  head[9] = protocol;
+  head.replace(12, 8, std::string("\xc0\x00\x02\x01\xc6\x33\x64\x02", 8));
+  return head;
+}
+
+RefusedPacket Read(const std::string& bytes) {
+  RefusedPacket packet;
+  ReadPacketHead(bytes, &packet);
+  return packet;
+}
+
+TEST(PacketLogTest, AddressesPortsAndProtocolsAreRead) {
+  for (char words : {5, 8}) {
+    RefusedPacket packet = Read(Head(words, 17) + std::string("\x04\xd2\x01\xbb", 4));
+    EXPECT_EQ(packet.source, 0xc0000201u);
+    EXPECT_EQ(packet.destination, 0xc6336402u);
+    EXPECT_EQ(packet.protocol, "udp");
+    EXPECT_EQ(packet.port, 443);
+  }
+  EXPECT_EQ(Read(Head(5, 6) + std::string(4, '\x01')).protocol, "tcp");
+  EXPECT_EQ(Read(Head(5, 1) + std::string(4, '\x01')).protocol, "icmp");
+  EXPECT_EQ(Read(Head(5, 1) + std::string(4, '\x01')).port, 0);
+  EXPECT_EQ(Read(Head(5, 41)).protocol, "ip 41");
+}
+
+TEST(PacketLogTest, WhatIsShortOrNotIpv4StaysUnread) {
+  std::string whole = Head(5, 6) + std::string(4, '\x01');
+  for (size_t size = 0; size < 20; ++size) EXPECT_EQ(Read(whole.substr(0, size)).source, 0u);
+  EXPECT_EQ(Read(whole.substr(0, 22)).port, 0);
+  EXPECT_EQ(Read(whole.substr(0, 22)).protocol, "tcp");
+  whole[0] = 0x60;
+  EXPECT_EQ(Read(whole).source, 0u);
+  std::string lying = Head(5, 6) + std::string(4, '\x01');
+  lying[0] = 0x4f;
+  EXPECT_EQ(Read(lying).port, 0);
+}
+
+}  // namespace
+}  // namespace paddock::nodeagent
