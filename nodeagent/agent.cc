@@ -169,9 +169,9 @@ absl::Status Agent::OpenSessions() {
                                             {"loose_volumes", found.loose_volumes}});
   pool_->Start();
   PADDOCK_RETURN_IF_ERROR(OpenBuilds());
-  egress_log_ =
-      std::make_unique<EgressLog>(manager_.get(), gateway_->client(), egress_archive_.get());
-  egress_feed_ = std::make_unique<EgressFeed>(egress_log_.get());
+  egress_reader_ =
+      std::make_unique<EgressReader>(manager_.get(), gateway_->client(), egress_archive_.get());
+  egress_feed_ = std::make_unique<EgressFeed>(egress_reader_.get());
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
   housekeeper_->AddChore([this] { collector_->Run(); });

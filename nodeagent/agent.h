@@ -19,7 +19,7 @@
 #include "nodeagent/runtime/runtime_factory.h"
 #include "nodeagent/session/egress_archive.h"
 #include "nodeagent/session/egress_feed.h"
-#include "nodeagent/session/egress_log.h"
+#include "nodeagent/session/egress_reader.h"
 #include "nodeagent/session/exec_service.h"
 #include "nodeagent/session/housekeeper.h"
 #include "nodeagent/session/node_gauges.h"
@@ -83,7 +83,7 @@ class Agent {
   std::unique_ptr<ExecService> execs_;
   std::unique_ptr<LayerBuilder> builder_;
   std::unique_ptr<LayerCollector> collector_;
-  std::unique_ptr<EgressLog> egress_log_;
+  std::unique_ptr<EgressReader> egress_reader_;
   std::unique_ptr<EgressFeed> egress_feed_;
   std::unique_ptr<Housekeeper> housekeeper_;
   std::shared_ptr<TlsIdentity> identity_;

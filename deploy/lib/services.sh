@@ -6,6 +6,7 @@
 #   nodes/<i>/   one agent: agent.flags, state/, volumes/ (mounted from volumes.btrfs)
 #   pki/         certificates    secrets/  key, passwords     settings/ remembered choices
 #   postgres/    the database    log/  run/                   paddock.env
+#   blocklist    the operator's networks and names (may be missing)       resolv.conf
 
 node_directory() { echo "$PADDOCK_HOME/nodes/$1"; }
 
@@ -17,6 +18,8 @@ prepare_home() {
   mkdir -p "$PADDOCK_HOME"/{bin,images,log,nodes,pki,run,secrets,settings}
   chmod 755 "$PADDOCK_HOME"
   chmod 700 "$PADDOCK_HOME/secrets"
+  # Replaced by a file of its own, it names other resolvers for sandboxes than this machine's.
+  [[ -e $PADDOCK_HOME/resolv.conf ]] || ln -sfn /etc/resolv.conf "$PADDOCK_HOME/resolv.conf"
 }
 
 # Copies what was built, so that what runs depends on no build tree.
@@ -168,6 +171,8 @@ node_flags() {
 --uid_base=$(slot_uid_base "$slot")
 --max_sessions=$SLOT_SESSIONS
 --cgroup=paddock/$slot
+--blocklist=$PADDOCK_HOME/blocklist
+--resolv_conf=$PADDOCK_HOME/resolv.conf
 END
   node_capacity_flags "$nodes"
 }

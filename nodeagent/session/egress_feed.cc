@@ -11,14 +11,14 @@ constexpr int kBatch = 500;
 
 }  // namespace
 
-EgressFeed::EgressFeed(const EgressLog* log, absl::Duration interval)
-    : log_(log), interval_(interval), executor_(kThreads) {}
+EgressFeed::EgressFeed(const EgressReader* reader, absl::Duration interval)
+    : reader_(reader), interval_(interval), executor_(kThreads) {}
 
 void EgressFeed::List(const std::string& session_id, int64_t generation, int64_t before_sequence,
                       int limit, ListDone done) {
   executor_.Post(session_id,
                  [this, session_id, generation, before_sequence, limit, done = std::move(done)] {
-                   done(log_->ReadBefore(session_id, generation, before_sequence, limit));
+                   done(reader_->ReadBefore(session_id, generation, before_sequence, limit));
                  });
 }
 
@@ -44,7 +44,7 @@ void EgressFeed::Look(const std::shared_ptr<Following>& following) {
 
 std::optional<bool> EgressFeed::Tell(Following* following, EgressWatcher* watcher) {
   if (!watcher->Ready()) return false;
-  absl::StatusOr<EgressLog::Part> part = log_->ReadAfter(
+  absl::StatusOr<EgressReader::Part> part = reader_->ReadAfter(
       following->session_id, following->generation, following->after_sequence, kBatch);
   // A gateway process that was killed is back within a second.
   if (!part.ok()) return false;

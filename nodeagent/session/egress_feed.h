@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "nodeagent/session/egress_log.h"
+#include "nodeagent/session/egress_reader.h"
 #include "nodeagent/session/serial_executor.h"
 
 namespace paddock::nodeagent {
@@ -25,16 +25,17 @@ class EgressWatcher {
   virtual void OnEnd(const absl::Status& status) = 0;
 };
 
-// Reads the log on a few threads of its own: for callers that must not block, and for watchers,
+// Reads events on a few threads of its own: for callers that must not block, and for watchers,
 // which hold no thread between two looks at the gateway process. Thread-safe.
 class EgressFeed {
  public:
   using ListDone = std::function<void(absl::StatusOr<EgressPage>)>;
 
-  // `log` must outlive it. A watcher hears of an event after `interval` at most.
-  explicit EgressFeed(const EgressLog* log, absl::Duration interval = absl::Milliseconds(200));
+  // `reader` must outlive it. A watcher hears of an event after `interval` at most.
+  explicit EgressFeed(const EgressReader* reader,
+                      absl::Duration interval = absl::Milliseconds(200));
 
-  // EgressLog::ReadBefore; `done` is called once, unless the feed ends before.
+  // EgressReader::ReadBefore; `done` is called once, unless the feed ends before.
   void List(const std::string& session_id, int64_t generation, int64_t before_sequence, int limit,
             ListDone done);
   // What is kept, then what comes, until OnEnd or until the watcher is gone.
@@ -53,7 +54,7 @@ class EgressFeed {
   // Whether there is more to tell at once; nullopt when nothing follows.
   std::optional<bool> Tell(Following* following, EgressWatcher* watcher);
 
-  const EgressLog* const log_;
+  const EgressReader* const reader_;
   const absl::Duration interval_;
   SerialExecutor executor_;  // Last: its threads use the rest.
 };

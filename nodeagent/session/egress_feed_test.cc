@@ -68,12 +68,12 @@ class EgressFeedTest : public SessionFixture {
   void TearDown() override { Close(); }
 
   void Open() {
-    log_ = std::make_unique<EgressLog>(&manager(), resources().gateway, archive_.get());
-    feed_ = std::make_unique<EgressFeed>(log_.get(), absl::Milliseconds(1));
+    reader_ = std::make_unique<EgressReader>(&manager(), resources().gateway, archive_.get());
+    feed_ = std::make_unique<EgressFeed>(reader_.get(), absl::Milliseconds(1));
   }
   void Close() {
     feed_.reset();
-    log_.reset();
+    reader_.reset();
   }
   void Add(const std::string& name) {
     EgressEvent event;
@@ -98,7 +98,7 @@ class EgressFeedTest : public SessionFixture {
   }
 
   std::unique_ptr<EgressArchive> archive_;
-  std::unique_ptr<EgressLog> log_;
+  std::unique_ptr<EgressReader> reader_;
   std::unique_ptr<EgressFeed> feed_;
 };
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "common/log.h"
-#include "nodeagent/session/egress_log.h"
+#include "nodeagent/session/egress_reader.h"
 
 namespace paddock::nodeagent {
 

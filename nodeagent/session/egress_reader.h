@@ -19,10 +19,10 @@ absl::StatusOr<std::vector<EgressEvent>> ReadAllEgress(GatewayClient* gateway,
 // What a session's network policy let through and refused: from the gateway process while that has
 // the session, from the archive afterwards. Every call blocks for one or the other; UNAVAILABLE
 // while there is no gateway process. Thread-safe.
-class EgressLog {
+class EgressReader {
  public:
   // Not owned.
-  EgressLog(const SessionManager* manager, GatewayClient* gateway, const EgressArchive* archive)
+  EgressReader(const SessionManager* manager, GatewayClient* gateway, const EgressArchive* archive)
       : manager_(manager), gateway_(gateway), archive_(archive) {}
 
   struct Part {

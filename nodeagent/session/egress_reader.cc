@@ -1,4 +1,4 @@
-#include "nodeagent/session/egress_log.h"
+#include "nodeagent/session/egress_reader.h"
 
 #include <utility>
 
@@ -36,9 +36,10 @@ absl::StatusOr<std::vector<EgressEvent>> ReadAllEgress(GatewayClient* gateway,
   return events;
 }
 
-absl::StatusOr<EgressLog::Part> EgressLog::ReadAfter(const std::string& session_id,
-                                                     int64_t generation, int64_t after_sequence,
-                                                     int limit) const {
+absl::StatusOr<EgressReader::Part> EgressReader::ReadAfter(const std::string& session_id,
+                                                           int64_t generation,
+                                                           int64_t after_sequence,
+                                                           int limit) const {
   // The phase first: what the gateway no longer has after it, the archive has.
   const std::optional<SessionPhase> phase = manager_->PhaseOf(session_id, generation);
   Part part;
@@ -58,8 +59,9 @@ absl::StatusOr<EgressLog::Part> EgressLog::ReadAfter(const std::string& session_
   return part;
 }
 
-absl::StatusOr<EgressPage> EgressLog::ReadBefore(const std::string& session_id, int64_t generation,
-                                                 int64_t before_sequence, int limit) const {
+absl::StatusOr<EgressPage> EgressReader::ReadBefore(const std::string& session_id,
+                                                    int64_t generation, int64_t before_sequence,
+                                                    int limit) const {
   const bool here = manager_->PhaseOf(session_id, generation).has_value();
   absl::StatusOr<std::vector<EgressEvent>> events = absl::NotFoundError("not here");
   if (here) events = ReadAllEgress(gateway_, session_id);
