@@ -59,7 +59,8 @@ class TestRegistry {
   // Flags of an agent that uses it.
   std::vector<std::string> Flags() const {
     return {absl::StrCat("--layer_registry=127.0.0.1:", port_, "/layers"),
-            "--layer_registry_flags=--src-tls-verify=false,--dest-tls-verify=false"};
+            "--layer_registry_flags=--src-tls-verify=false,--dest-tls-verify=false",
+            "--volumes_bytes=2147483648"};
   }
 
  private:

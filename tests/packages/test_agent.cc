@@ -28,7 +28,7 @@ namespace {
 
 namespace pb = internal::v1;
 
-constexpr int64_t kVolumesBytes = int64_t{8} << 30;
+constexpr int64_t kVolumesBytes = int64_t{6} << 30;
 // Apart from those of quickstarts, whose slots count from 0.
 constexpr char kInstance[] = "pkgtest";
 constexpr int kFirstSubnet = 238;  // 10.238.0.0/16.
