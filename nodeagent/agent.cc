@@ -12,6 +12,7 @@
 #include "nodeagent/image/image_facts.h"
 #include "nodeagent/image/package_plan.h"
 #include "nodeagent/image/prepare_volumes.h"
+#include "nodeagent/image/pulling_layer_store.h"
 #include "nodeagent/image/store_factory.h"
 #include "nodeagent/init/socket_client.h"
 #include "nodeagent/net/namespace_pool_factory.h"
@@ -83,7 +84,7 @@ absl::Status Agent::TakeNode() {
 absl::Status Agent::OpenStorage() {
   PADDOCK_RETURN_IF_ERROR(PrepareNodeVolumes(flags_));
   PADDOCK_ASSIGN_OR_RETURN(volumes_, MakeVolumeStore(flags_.paths.volumes()));
-  PADDOCK_ASSIGN_OR_RETURN(layers_, MakeLayerStore(flags_.paths.volumes()));
+  PADDOCK_RETURN_IF_ERROR(OpenLayers());
   PADDOCK_RETURN_IF_ERROR(layers_->Sweep());
   if (flags_.base_image.empty()) {
     LogWarning("no --base_image: sessions without an image of their own can't start");
@@ -92,6 +93,19 @@ absl::Status Agent::OpenStorage() {
   } else {
     PADDOCK_ASSIGN_OR_RETURN(base_image_, layers_->Import(flags_.base_image));
   }
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenLayers() {
+  PADDOCK_ASSIGN_OR_RETURN(layers_, MakeLayerStore(flags_.paths.volumes()));
+  if (flags_.layer_registry.empty()) return absl::OkStatus();
+  local_layers_ = std::move(layers_);
+  LayerRegistryOptions options;
+  options.repository = flags_.layer_registry;
+  options.flags = flags_.layer_registry_flags;
+  options.scratch_dir = absl::StrCat(flags_.paths.volumes(), "/registry");
+  layer_registry_ = std::make_unique<LayerRegistry>(std::move(options));
+  layers_ = std::make_unique<PullingLayerStore>(local_layers_.get(), layer_registry_.get());
   return absl::OkStatus();
 }
 
@@ -176,6 +190,9 @@ absl::Status Agent::OpenBuilds() {
     return MakeInitClient(flags_.paths.InitSocket(sandbox_id));
   };
   build.clock = Clock::Real();
+  if (layer_registry_ != nullptr) {
+    build.on_built = [this](const Layer& layer) { PushLayer(layer); };
+  }
   LayerBuilderOptions builds;
   builds.max_running = flags_.max_builds;
   builder_ = std::make_unique<LayerBuilder>(builds, build);
@@ -187,6 +204,14 @@ absl::Status Agent::OpenBuilds() {
   collector_ = std::make_unique<LayerCollector>(layers_.get(), manager_.get(), builder_.get(),
                                                 base_image_, budget);
   return absl::OkStatus();
+}
+
+void Agent::PushLayer(const Layer& layer) {
+  // Nodes that lack it then can't have it; the layer is as good here.
+  if (absl::Status pushed = layer_registry_->Push(layer); !pushed.ok()) {
+    LogWarning("a layer can't be pushed to the registry",
+               {{"digest", layer.digest}, {"error", pushed.ToString()}});
+  }
 }
 
 absl::Status Agent::Serve() {

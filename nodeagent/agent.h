@@ -15,6 +15,7 @@
 #include "nodeagent/build/layer_builder.h"
 #include "nodeagent/build/layer_collector.h"
 #include "nodeagent/egress/gateway_process.h"
+#include "nodeagent/image/layer_registry.h"
 #include "nodeagent/runtime/runtime_factory.h"
 #include "nodeagent/session/egress_archive.h"
 #include "nodeagent/session/egress_feed.h"
@@ -43,11 +44,13 @@ class Agent {
 
   absl::Status TakeNode();
   absl::Status OpenStorage();
+  absl::Status OpenLayers();
   absl::Status OpenIsolation();
   absl::Status OpenSessions();
   absl::Status Serve();
   absl::Status Join(std::function<void()> on_superseded);
   absl::Status OpenBuilds();
+  void PushLayer(const Layer& layer);
   absl::StatusOr<NodeDescription> Describe();
   void DescribeBuilds(internal::v1::RegisterRequest* request);
 
@@ -58,7 +61,9 @@ class Agent {
   std::string boot_id_;
   std::string base_image_;
   std::unique_ptr<VolumeStore> volumes_;
-  std::unique_ptr<LayerStore> layers_;
+  std::unique_ptr<LayerStore> local_layers_;
+  std::unique_ptr<LayerRegistry> layer_registry_;
+  std::unique_ptr<LayerStore> layers_;  // Those of this node, and of the registry if there is one.
   std::unique_ptr<CgroupManager> cgroups_;
   OciRuntimes runtimes_;
   std::unique_ptr<GatewayProcess> gateway_;

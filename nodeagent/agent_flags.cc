@@ -48,6 +48,11 @@ ABSL_FLAG(int, ready_pairs, 16, "Namespace pairs that are kept made ahead.");
 ABSL_FLAG(int, workers, 16, "Sessions that are started or removed at once.");
 ABSL_FLAG(int64_t, layers_bytes, 0,
           "Budget of disk for package layers; 0: half of the volumes' file system.");
+ABSL_FLAG(std::string, layer_registry, "",
+          "host[:port]/name in an OCI registry: package layers are pushed there after a build and "
+          "pulled by nodes that lack them.");
+ABSL_FLAG(std::vector<std::string>, layer_registry_flags, {},
+          "Flags of skopeo-copy(1) for it, such as --authfile=FILE.");
 ABSL_FLAG(int, max_builds, 2, "Package layers that are built at once; more wait.");
 ABSL_FLAG(
     std::vector<std::string>, blocked, {},
@@ -163,6 +168,8 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   PADDOCK_ASSIGN_OR_RETURN(flags.labels, Labels());
   flags.ready_pairs = absl::GetFlag(FLAGS_ready_pairs);
   flags.workers = absl::GetFlag(FLAGS_workers);
+  flags.layer_registry = absl::GetFlag(FLAGS_layer_registry);
+  flags.layer_registry_flags = absl::GetFlag(FLAGS_layer_registry_flags);
   flags.layers_bytes = absl::GetFlag(FLAGS_layers_bytes);
   flags.max_builds = absl::GetFlag(FLAGS_max_builds);
   if (flags.max_builds < 1 || flags.max_builds > 64) {

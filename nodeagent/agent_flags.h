@@ -39,6 +39,8 @@ struct AgentFlags {
   int workers = 0;
   int max_builds = 0;
   int64_t layers_bytes = 0;
+  std::string layer_registry;
+  std::vector<std::string> layer_registry_flags;
   std::vector<std::string> blocked;
   std::string operator_file;
   std::string resolv_conf;

@@ -8,7 +8,7 @@ readonly ANT_VERSION=v1.20.0
 # Unit tests of the libraries that need no gRPC: those that sanitizers watch in every run.
 # shellcheck disable=SC2034  # read by tests/run
 readonly PURE_TESTS=(common_test cp_core_test cp_rest_test na_system_test na_init_test na_runtime_test
-  na_image_test na_net_test na_egress_test na_session_test)
+  na_image_test na_net_test na_egress_test na_session_test na_build_test)
 
 log_directory() { echo "$PADDOCK_BUILD/logs"; }
 

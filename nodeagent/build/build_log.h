@@ -16,7 +16,7 @@ class BuildLog {
   static constexpr size_t kMaxLine = 4096;
   static constexpr size_t kMaxBytes = 8 << 20;
   static constexpr size_t kTailLines = 60;
-  static constexpr size_t kTailBytes = 8 * 1024;
+  static constexpr size_t kTailBytes = 8192;
 
   enum class Stream { kStdout = 0, kStderr = 1 };
 

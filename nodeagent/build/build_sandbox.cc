@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "common/status_macros.h"
 #include "nodeagent/build/output_collector.h"
-#include "nodeagent/session/egress_log.h"
+#include "nodeagent/session/egress_reader.h"
 #include "nodeagent/session/exec_process.h"
 #include "nodeagent/system/file.h"
 #include "nodeagent/system/unique_fd.h"

@@ -25,6 +25,8 @@ struct BuildResources {
   PollLoop* loop = nullptr;
   std::function<std::unique_ptr<InitClient>(const std::string& sandbox_id)> init_factory;
   Clock* clock = nullptr;
+  // Called on the build's thread once a layer is built, before its observer knows; may be null.
+  std::function<void(const Layer&)> on_built;
 };
 
 // What ids of builds' sandboxes start with; sessions' never do.

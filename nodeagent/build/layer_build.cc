@@ -21,7 +21,7 @@ namespace {
 // For finding out more about a failure.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(60);
 constexpr int kNotFoundExit = 127;
-constexpr size_t kMaxAnswer = 64 * 1024;
+constexpr size_t kMaxAnswer = 65'536;
 // Of base images that deploy/base-image made.
 constexpr char kRegistriesProgram[] = "/usr/share/paddock/registries";
 
@@ -83,6 +83,8 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::RunIn(BuildSandbox* sandbox,
     if (control_->cancelled()) return errors::Cancelled();
     const absl::StatusOr<ExecExit> exit = RunCommand(sandbox, command);
     if (absl::IsDeadlineExceeded(exit.status())) {
+      // What ran out of something may wait for ever for what it couldn't have.
+      if (!ExhaustedBound(sandbox).empty()) return Outcome(Explain(sandbox, command, ExecExit{}));
       BuildFailure failure =
           Failure(kBuildTimedOut,
                   absl::StrCat("it took longer than ", absl::FormatDuration(spec_.timeout)));

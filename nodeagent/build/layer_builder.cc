@@ -70,7 +70,7 @@ absl::Status LayerBuilder::Start(BuildSpec spec, std::shared_ptr<BuildControl> c
   job->sandbox_id = NewId(kBuildPrefix, resources_.clock->Now());
   absl::MutexLock lock(&mutex_);
   if (stopping_) return errors::ShuttingDown();
-  if (jobs_.size() >= static_cast<size_t>(options_.max_running + options_.max_waiting)) {
+  if (static_cast<int>(jobs_.size()) >= options_.max_running + options_.max_waiting) {
     return errors::Overloaded("package builds of this node", kRetryAfter);
   }
   Job* const begun = (jobs_[job->sandbox_id] = std::move(job)).get();
@@ -120,6 +120,7 @@ void LayerBuilder::Run(Job* job) {
   } else if (const auto* layer = std::get_if<Layer>(&*outcome)) {
     LogInfo("a layer is ready",
             {{"build_id", spec.build_id}, {"digest", layer->digest}, {"bytes", layer->size_bytes}});
+    if (resources_.on_built != nullptr) resources_.on_built(*layer);
     job->observer->OnBuilt(*layer);
   } else if (const auto* failure = std::get_if<BuildFailure>(&*outcome)) {
     LogInfo("a build failed", {{"build_id", spec.build_id},

@@ -91,7 +91,7 @@ class ScriptedInit : public InitClient {
       EXPECT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
       end->reset(fds[0]);
       UniqueFd writer(fds[1]);
-      if (end == &streams->stderr_read) EXPECT_TRUE(WriteAll(writer.get(), script.output).ok());
+      if (end == &streams->stdout_read) EXPECT_TRUE(WriteAll(writer.get(), script.output).ok());
     }
     int fds[2];
     EXPECT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
@@ -130,6 +130,9 @@ class SmallLayerStore : public LayerStore {
   }
   absl::StatusOr<std::vector<Layer>> List() override { return std::vector<Layer>(); }
   absl::StatusOr<std::string> Import(const std::string& archive) override { return archive; }
+  absl::StatusOr<Layer> ImportLayer(const std::string&, const Layer& layer) override {
+    return layer;
+  }
   absl::StatusOr<Layer> Commit(const LayerDraft& draft) override {
     if (draft.cancelled()) return absl::CancelledError("");
     absl::MutexLock lock(&mutex_);

@@ -1,7 +1,6 @@
 #include "nodeagent/image/directory_layer_store.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 #include "nodeagent/system/errno_status.h"
 #include "nodeagent/system/file.h"
 #include "nodeagent/system/subprocess.h"
+#include "nodeagent/system/tree_digest.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -29,25 +29,6 @@ namespace {
 constexpr absl::string_view kImportPrefix = ".import-";
 constexpr absl::string_view kDigestPrefix = "sha256:";
 constexpr absl::Duration kUnpackTimeout = absl::Minutes(10);
-
-absl::StatusOr<std::string> DigestOfFile(const std::string& path) {
-  UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return ErrnoStatus(absl::StrCat("open ", path));
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                  EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  std::vector<char> buffer(1 << 20);
-  ssize_t n = 0;
-  while ((n = read(fd.get(), buffer.data(), buffer.size())) > 0) {
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(n));
-  }
-  if (n < 0) return ErrnoStatus(absl::StrCat("read ", path));
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(context.get(), digest, &size);
-  return absl::StrCat(kDigestPrefix, absl::BytesToHexString(absl::string_view(
-                                         reinterpret_cast<const char*>(digest), size)));
-}
 
 // What `archive`.sha256 says; empty without one.
 std::string StatedDigest(const std::string& archive) {
@@ -145,7 +126,7 @@ absl::StatusOr<std::vector<Layer>> DirectoryLayerStore::List() {
 absl::StatusOr<std::string> DirectoryLayerStore::Import(const std::string& archive) {
   const std::string stated = StatedDigest(archive);
   if (!stated.empty() && Get(stated).ok()) return stated;
-  PADDOCK_ASSIGN_OR_RETURN(const std::string digest, DigestOfFile(archive));
+  PADDOCK_ASSIGN_OR_RETURN(const std::string digest, DigestFile(archive));
   if (!stated.empty() && stated != digest) {
     return absl::FailedPreconditionError(
         absl::StrCat(archive, " is ", digest, ", but its .sha256 says ", stated));

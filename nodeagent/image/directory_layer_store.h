@@ -28,9 +28,10 @@ class DirectoryLayerStore : public LayerStore {
   // present needs no reading of the archive; FAILED_PRECONDITION when an imported archive isn't
   // what that file says.
   absl::StatusOr<std::string> Import(const std::string& archive) override;
-  // The volume itself becomes the layer, by renaming it; where it is a file system of its own, it
-  // is copied. The digest is that of the tree (system/tree_digest.h), the parent's digest and the
-  // environment being its seed.
+  absl::StatusOr<Layer> ImportLayer(const std::string& archive, const Layer& layer) override;
+  // Copied, by reference where the file system can: all layers have to lie in one subvolume (see
+  // store_factory.cc). The digest is that of the tree (system/tree_digest.h), the parent's digest
+  // and the environment being its seed.
   absl::StatusOr<Layer> Commit(const LayerDraft& draft) override;
   absl::StatusOr<std::vector<std::string>> Collect(int64_t budget_bytes,
                                                    const std::set<std::string>& in_use,
@@ -56,7 +57,9 @@ class DirectoryLayerStore : public LayerStore {
   absl::StatusOr<std::string> Hide(const std::string& digest) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A directory or subvolume of this store's directory.
   absl::Status Destroy(const std::string& name);
-  absl::Status MoveIn(const std::string& from, const std::string& digest);
+  // Into `directory`, with its manifest, checked and on disk.
+  absl::Status UnpackLayer(const std::string& archive, const Layer& layer,
+                           const std::string& directory);
   absl::Status CopyIn(const std::string& from, const std::string& digest);
 
   const std::string layers_dir_;

@@ -38,7 +38,10 @@ absl::Status Rename(const std::string& from, const std::string& to) {
   return absl::OkStatus();
 }
 
-std::string ParentDirectory(const std::string& path) { return path.substr(0, path.rfind('/')); }
+// What of a layer isn't in its tree, and decides what a sandbox from it is.
+std::string SeedOf(const Layer& layer) {
+  return absl::StrCat(layer.parent, "\n", absl::StrJoin(layer.environment, "\n"));
+}
 
 }  // namespace
 
@@ -108,7 +111,7 @@ absl::StatusOr<Layer> DirectoryLayerStore::Commit(const LayerDraft& draft) {
   PADDOCK_RETURN_IF_ERROR(RemoveTree(absl::StrCat(draft.volume_dir, "/work")));
   PADDOCK_RETURN_IF_ERROR(Rename(absl::StrCat(draft.volume_dir, "/upper"), rootfs));
   TreeDigestOptions options;
-  options.seed = absl::StrCat(layer.parent, "\n", absl::StrJoin(layer.environment, "\n"));
+  options.seed = SeedOf(layer);
   options.cancelled = draft.cancelled;
   PADDOCK_ASSIGN_OR_RETURN(const TreeDigest tree, DigestTree(rootfs, options));
   layer.digest = tree.digest;
@@ -120,22 +123,64 @@ absl::StatusOr<Layer> DirectoryLayerStore::Commit(const LayerDraft& draft) {
   if (chmod(draft.volume_dir.c_str(), 0755) != 0) return ErrnoStatus("chmod");
   PADDOCK_RETURN_IF_ERROR(SyncFileSystem(draft.volume_dir));
   if (draft.cancelled != nullptr && draft.cancelled()) return absl::CancelledError("cancelled");
-  PADDOCK_RETURN_IF_ERROR(MoveIn(draft.volume_dir, layer.digest));
+  PADDOCK_RETURN_IF_ERROR(CopyIn(draft.volume_dir, layer.digest));
   absl::MutexLock lock(&mutex_);
   PADDOCK_ASSIGN_OR_RETURN(Known * known, Find(layer.digest));
   Touch(known);
   return known->layer;
 }
 
-absl::Status DirectoryLayerStore::MoveIn(const std::string& from, const std::string& digest) {
-  if (rename(from.c_str(), DirectoryOf(digest).c_str()) == 0) {
-    PADDOCK_RETURN_IF_ERROR(SyncDirectory(ParentDirectory(from)));
-    return SyncDirectory(layers_dir_);
+absl::StatusOr<Layer> DirectoryLayerStore::ImportLayer(const std::string& archive,
+                                                       const Layer& layer) {
+  if (!IsDigest(layer.digest)) return absl::DataLossError("a layer without a digest");
+  if (absl::StatusOr<Layer> there = Get(layer.digest); there.ok()) return there;
+  std::string directory = absl::StrCat(layers_dir_, "/", kImportPrefix, "XXXXXX");
+  if (mkdtemp(directory.data()) == nullptr) return ErrnoStatus(absl::StrCat("mkdtemp ", directory));
+  absl::Status status = UnpackLayer(archive, layer, directory);
+  if (status.ok() && rename(directory.c_str(), DirectoryOf(layer.digest).c_str()) != 0 &&
+      errno != ENOTEMPTY && errno != EEXIST) {
+    status = ErrnoStatus("rename");
   }
-  // Another build had the very same result.
-  if (errno == ENOTEMPTY || errno == EEXIST) return absl::OkStatus();
-  if (errno != EXDEV && errno != EBUSY) return ErrnoStatus(absl::StrCat("rename ", from));
-  return CopyIn(from, digest);
+  RemoveTree(directory).IgnoreError();  // Nothing when it was renamed.
+  PADDOCK_RETURN_IF_ERROR(status);
+  PADDOCK_RETURN_IF_ERROR(SyncDirectory(layers_dir_));
+  return Get(layer.digest);
+}
+
+absl::Status DirectoryLayerStore::UnpackLayer(const std::string& archive, const Layer& layer,
+                                              const std::string& directory) {
+  const std::string rootfs = absl::StrCat(directory, "/rootfs");
+  PADDOCK_RETURN_IF_ERROR(MakeDirectories(rootfs, 0755));
+  SpawnSpec unpack;
+  unpack.argv = {"tar",
+                 "--extract",
+                 "--file",
+                 archive,
+                 "--directory",
+                 rootfs,
+                 "--xattrs",
+                 "--xattrs-include=*",
+                 "--acls",
+                 "--numeric-owner",
+                 "--same-owner",
+                 "--preserve-permissions",
+                 "--delay-directory-restore"};
+  SubprocessOptions options;
+  options.timeout = kCopyTimeout;
+  PADDOCK_RETURN_IF_ERROR(RunChecked(unpack, options).status());
+  TreeDigestOptions digest;
+  digest.seed = SeedOf(layer);
+  PADDOCK_ASSIGN_OR_RETURN(const TreeDigest tree, DigestTree(rootfs, digest));
+  if (tree.digest != layer.digest) {
+    return absl::DataLossError(
+        absl::StrCat("the tree is ", tree.digest, ", not ", layer.digest, " as it should be"));
+  }
+  Layer mine = layer;
+  mine.size_bytes = tree.bytes;
+  PADDOCK_RETURN_IF_ERROR(
+      WriteFile(absl::StrCat(directory, "/manifest.json"), EncodeLayerManifest(mine, {}), 0644));
+  if (chmod(directory.c_str(), 0755) != 0) return ErrnoStatus("chmod");
+  return SyncFileSystem(layers_dir_);
 }
 
 absl::Status DirectoryLayerStore::CopyIn(const std::string& from, const std::string& digest) {
@@ -143,10 +188,11 @@ absl::Status DirectoryLayerStore::CopyIn(const std::string& from, const std::str
   if (mkdtemp(directory.data()) == nullptr) return ErrnoStatus(absl::StrCat("mkdtemp ", directory));
   SubprocessOptions options;
   options.timeout = kCopyTimeout;
-  absl::Status status = RunChecked({{"cp", "--archive", absl::StrCat(from, "/rootfs"),
-                                     absl::StrCat(from, "/manifest.json"), directory}},
-                                   options)
-                            .status();
+  absl::Status status =
+      RunChecked({{"cp", "--archive", "--reflink=auto", absl::StrCat(from, "/rootfs"),
+                   absl::StrCat(from, "/manifest.json"), directory}},
+                 options)
+          .status();
   if (status.ok() && chmod(directory.c_str(), 0755) != 0) status = ErrnoStatus("chmod");
   if (status.ok()) status = SyncFileSystem(layers_dir_);
   if (status.ok() && rename(directory.c_str(), DirectoryOf(digest).c_str()) != 0) {

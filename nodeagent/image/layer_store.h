@@ -31,7 +31,7 @@ struct Layer {
 
 // A finished build, to be made a layer. Nothing runs in it or writes to it any more.
 struct LayerDraft {
-  std::string volume_dir;  // With upper/ and work/; it becomes the layer or stays where it is.
+  std::string volume_dir;  // With upper/ and work/; of no use afterwards.
   Layer layer;             // Without digest, root_dir and size_bytes.
   std::vector<std::string> specs;
   std::function<bool()> cancelled = nullptr;  // Asked now and then.
@@ -52,6 +52,10 @@ class LayerStore {
   // Reads a root file system tree or tar archive (made by deploy/base-image/build) into the store,
   // atomically (temporary name, fsync, rename); idempotent. Returns the digest.
   virtual absl::StatusOr<std::string> Import(const std::string& archive) = 0;
+  // Reads a layer that another node built: `archive` holds its tree, which must have the digest
+  // that `layer` says (DATA_LOSS when it hasn't). Atomic and idempotent. NOT_FOUND never: the
+  // parent may come later.
+  virtual absl::StatusOr<Layer> ImportLayer(const std::string& archive, const Layer& layer) = 0;
   // Makes a layer of the draft: whole and on disk when it returns, or not there at all. The first
   // for a cache key wins; later ones get that one, and their draft stays. Errors: NOT_FOUND when
   // the parent is gone, CANCELLED, RESOURCE_EXHAUSTED for a tree that is too big or a full disk.

@@ -9,6 +9,14 @@
 #include "nodeagent/system/file.h"
 
 namespace paddock::nodeagent {
+namespace {
+
+// An overlay whose layers lie on one file system takes their inode numbers for unique, but each
+// btrfs subvolume has numbers of its own; and a dynamic linker takes two libraries of one number
+// for one. Layers share a subvolume, and a sandbox makes that many files before it comes to theirs.
+constexpr uint64_t kFirstLayerInode = uint64_t{1} << 19;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<VolumeStore>> MakeVolumeStore(const std::string& volumes_dir) {
   PADDOCK_RETURN_IF_ERROR(MakeDirectories(absl::StrCat(volumes_dir, "/sessions"), 0700));
@@ -22,6 +30,7 @@ absl::StatusOr<std::unique_ptr<VolumeStore>> MakeVolumeStore(const std::string& 
 absl::StatusOr<std::unique_ptr<LayerStore>> MakeLayerStore(const std::string& volumes_dir) {
   const std::string layers = absl::StrCat(volumes_dir, "/layers");
   PADDOCK_RETURN_IF_ERROR(MakeDirectories(layers, 0755));
+  if (IsBtrfs(layers)) PADDOCK_RETURN_IF_ERROR(SkipInodes(layers, kFirstLayerInode));
   return std::make_unique<DirectoryLayerStore>(layers);
 }
 

@@ -7,6 +7,7 @@
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "absl/strings/str_cat.h"
@@ -143,6 +144,20 @@ absl::StatusOr<SubvolumeUsage> GetSubvolumeUsage(const std::string& path) {
     return status;
   }
   return usage;
+}
+
+absl::Status SkipInodes(const std::string& directory, uint64_t first) {
+  // It stays: after the next mount the kernel counts on from the highest number in use.
+  const std::string keeper = absl::StrCat(directory, "/.inodes");
+  while (true) {
+    const UniqueFd fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+    if (!fd.valid()) return ErrnoStatus(absl::StrCat("make a file in ", directory));
+    struct stat st;
+    if (fstat(fd.get(), &st) != 0) return ErrnoStatus("fstat");
+    if (st.st_ino >= first) break;
+  }
+  if (PathExists(keeper)) return absl::OkStatus();
+  return WriteFileAtomically(keeper, "keeps the numbers of files above those of sandboxes\n");
 }
 
 absl::Status RemoveQuotaGroup(const std::string& file_system, uint64_t subvolume_id) {

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,7 @@ absl::Status RemoveFile(const std::string& path);
 // Names in a directory, sorted, without "." and "..".
 absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path);
 
+absl::StatusOr<int64_t> FileSize(const std::string& path);
 bool PathExists(const std::string& path);
 
 }  // namespace paddock::nodeagent

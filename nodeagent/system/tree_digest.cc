@@ -24,13 +24,21 @@ namespace paddock::nodeagent {
 namespace {
 
 constexpr size_t kBuffer = 1 << 20;
-constexpr size_t kMaxXattrNames = 64 * 1024;
-constexpr size_t kMaxXattrValue = 64 * 1024;
+constexpr size_t kMaxXattrNames = 65'536;
+constexpr size_t kMaxXattrValue = 65'536;
 
 // Where a file was copied up from: file handles of this disk, of use to nobody else.
 bool IsOfThePlace(absl::string_view xattr) {
   return xattr == "trusted.overlay.origin" || xattr == "trusted.overlay.impure" ||
          xattr == "trusted.overlay.nlink" || xattr == "trusted.overlay.uuid";
+}
+
+std::string Finished(EVP_MD_CTX* context) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(context, digest, &size);
+  return absl::StrCat("sha256:", absl::BytesToHexString(absl::string_view(
+                                     reinterpret_cast<const char*>(digest), size)));
 }
 
 class Walker {
@@ -66,11 +74,7 @@ class Walker {
   }
 
   TreeDigest Finish() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned int size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest, &size);
-    result_.digest = absl::StrCat("sha256:", absl::BytesToHexString(absl::string_view(
-                                                 reinterpret_cast<const char*>(digest), size)));
+    result_.digest = Finished(context_.get());
     return result_;
   }
 
@@ -192,6 +196,21 @@ class Walker {
 };
 
 }  // namespace
+
+absl::StatusOr<std::string> DigestFile(const std::string& path) {
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return ErrnoStatus(absl::StrCat("open ", path));
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                        EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  std::vector<char> buffer(kBuffer);
+  ssize_t n = 0;
+  while ((n = read(fd.get(), buffer.data(), buffer.size())) > 0) {
+    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<size_t>(n));
+  }
+  if (n < 0) return ErrnoStatus(absl::StrCat("read ", path));
+  return Finished(context.get());
+}
 
 absl::StatusOr<TreeDigest> DigestTree(const std::string& path, const TreeDigestOptions& options) {
   PADDOCK_ASSIGN_OR_RETURN(const UniqueFd root, OpenDirectory(path));

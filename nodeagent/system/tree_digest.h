@@ -33,4 +33,7 @@ struct TreeDigest {
 // Errors: RESOURCE_EXHAUSTED past a bound, CANCELLED, what a failed system call says.
 absl::StatusOr<TreeDigest> DigestTree(const std::string& path, const TreeDigestOptions& options);
 
+// "sha256:…" of a file's content.
+absl::StatusOr<std::string> DigestFile(const std::string& path);
+
 }  // namespace paddock::nodeagent

@@ -7,6 +7,7 @@
 #include <sys/xattr.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,21 @@ TYPED_TEST_P(LayerStoreContract, ACommittedBuildIsALayerOnItsParent) {
   ASSERT_EQ(chain->size(), 2u);
   EXPECT_EQ((*chain)[1].digest, base);
   EXPECT_THAT(MergedEnvironment(*chain), ::testing::ElementsAre("PATH=/bin", "LANG=build_a"));
+}
+
+// An overlay takes inode numbers of layers on one file system for unique, and programs (dynamic
+// linkers, tar) take two files of one number for one.
+TYPED_TEST_P(LayerStoreContract, NoTwoFilesOfDifferentLayersHaveOneInodeNumber) {
+  const std::string base = this->Base();
+  const Layer one = this->Committed("build_a", base, "a");
+  const Layer two = this->Committed("build_b", one.digest, "b");
+  std::set<ino_t> numbers;
+  for (const std::string& file : {this->layers().Get(base)->root_dir + "/etc/environment",
+                                  one.root_dir + "/file", two.root_dir + "/file"}) {
+    struct stat st;
+    ASSERT_EQ(stat(file.c_str(), &st), 0) << file;
+    EXPECT_TRUE(numbers.insert(st.st_ino).second) << file;
+  }
 }
 
 TYPED_TEST_P(LayerStoreContract, ARestartedAgentFindsIt) {
@@ -174,8 +190,8 @@ TYPED_TEST_P(LayerStoreContract, AnotherUseIsRememberedAcrossARestart) {
 }
 
 REGISTER_TYPED_TEST_SUITE_P(LayerStoreContract, ACommittedBuildIsALayerOnItsParent,
-                            ARestartedAgentFindsIt, TheFirstForAKeyWins,
-                            EqualTreesOnDifferentParentsAreDifferentLayers,
+                            NoTwoFilesOfDifferentLayersHaveOneInodeNumber, ARestartedAgentFindsIt,
+                            TheFirstForAKeyWins, EqualTreesOnDifferentParentsAreDifferentLayers,
                             WhatIsNotWholeIsNotThere, CollectsTheLeastRecentlyUsedAndNeverOneInUse,
                             AnotherUseIsRememberedAcrossARestart);
 

@@ -2,7 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <string>
+
+#include "nodeagent/system/file.h"
+#include "nodeagent/system/subprocess.h"
 #include "tests/packages/test_agent.h"
 
 namespace paddock::testing {
@@ -13,10 +18,62 @@ using ::testing::IsEmpty;
 
 constexpr char kNobody[] = "65534:65534";
 
+constexpr char kGemspec[] = R"(--- !ruby/object:Gem::Specification
+name: hello
+version: !ruby/object:Gem::Version
+  version: 1.0.0
+platform: ruby
+authors:
+- test
+bindir: bin
+date: 2025-01-01 00:00:00.000000000 Z
+dependencies: []
+executables:
+- hello-gem
+files:
+- bin/hello-gem
+- lib/hello_gem.rb
+require_paths:
+- lib
+required_ruby_version: !ruby/object:Gem::Requirement
+  requirements:
+  - - ">="
+    - !ruby/object:Gem::Version
+      version: '0'
+required_rubygems_version: !ruby/object:Gem::Requirement
+  requirements:
+  - - ">="
+    - !ruby/object:Gem::Version
+      version: '0'
+specification_version: 4
+summary: says hello
+)";
+
+// A gem with a program and a library: its bytes.
+std::string MakeGem() {
+  char name[] = "/var/tmp/paddock-gem-XXXXXX";
+  const std::string directory = mkdtemp(name);
+  EXPECT_TRUE(nodeagent::WriteFile(directory + "/metadata", kGemspec).ok());
+  nodeagent::SpawnSpec make;
+  make.argv = {
+      "sh", "-ec",
+      "mkdir bin lib; printf 'HELLO = \"hello from a gem\"\\n' >lib/hello_gem.rb; "
+      "printf 'require \"hello_gem\"\\nputs HELLO\\n' >bin/hello-gem; chmod 755 bin/hello-gem; "
+      "tar -czf data.tar.gz bin lib; gzip -n metadata; tar -cf hello.gem metadata.gz "
+      "data.tar.gz"};
+  make.cwd = directory;
+  const auto made = nodeagent::RunChecked(make);
+  EXPECT_TRUE(made.ok()) << made.status();
+  std::string bytes = nodeagent::ReadFile(directory + "/hello.gem").value_or("");
+  EXPECT_TRUE(nodeagent::RemoveTree(directory).ok());
+  return bytes;
+}
+
 class ToolchainsTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     agent_ = new TestAgent();
+    gem_image_ = agent_->AddBaseImage({{"/opt/hello-1.0.0.gem", MakeGem()}});
     const std::string problem = agent_->Start();
     ASSERT_EQ(problem, "");
   }
@@ -34,9 +91,11 @@ class ToolchainsTest : public ::testing::Test {
     return output;
   }
   static TestAgent* agent_;
+  static std::string gem_image_;
 };
 
 TestAgent* ToolchainsTest::agent_ = nullptr;
+std::string ToolchainsTest::gem_image_;
 
 TEST_F(ToolchainsTest, PandasThatThePythonOfTheImageTakes) {
   const BuildResult old = agent_->Install("pip", {"pandas==2.2.0"});
@@ -57,10 +116,19 @@ TEST_F(ToolchainsTest, AMaintainerScriptRunsAndServicesDoNot) {
 }
 
 TEST_F(ToolchainsTest, Gem) {
-  const BuildResult built = agent_->Install("gem", {"rake:13.2.1"}, "", /*toolchain=*/true);
+  internal::v1::BuildLayerRequest toolchain = agent_->Request("gem", {});
+  toolchain.set_toolchain(true);
+  toolchain.set_base_image(gem_image_);
+  const BuildResult manager = agent_->Build(toolchain);
+  ASSERT_TRUE(manager.ok()) << manager.Text();
+  internal::v1::BuildLayerRequest request = agent_->Request("gem", {"/opt/hello-1.0.0.gem"});
+  request.set_base_image(gem_image_);
+  request.set_parent(manager.built.digest());
+  const BuildResult built = agent_->Build(request);
   ASSERT_TRUE(built.ok()) << built.Text();
-  EXPECT_THAT(Try(built, {"ruby", "-e", "require 'rake'; puts Rake::VERSION"}).text,
-              HasSubstr("13."));
+  EXPECT_EQ(Try(built, {"hello-gem"}).text, "hello from a gem\n");
+  EXPECT_EQ(Try(built, {"ruby", "-e", "require 'hello_gem'; puts HELLO"}).text,
+            "hello from a gem\n");
 }
 
 TEST_F(ToolchainsTest, Npm) {

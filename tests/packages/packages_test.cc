@@ -35,7 +35,8 @@ std::map<std::string, std::string> HostileProjects() {
        "timeout=20)"},
       {"leave",
        "import subprocess\n    subprocess.Popen(['sleep', '600'], "
-       "start_new_session=True)\n    raise SystemExit('left something')"},
+       "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n    raise "
+       "SystemExit('left something')"},
   };
   std::map<std::string, std::string> files;
   for (const auto& [name, script] : scripts) {
@@ -189,6 +190,8 @@ TEST_F(PackagesTest, AnInstallScriptThatTakesAllMemoryOrProcessesIsNamedForIt) {
   EXPECT_EQ(memory.failure.reason(), "OOM_KILLED") << memory.Text();
   request = Hostile("fork");
   request.mutable_limits()->set_pids(100);
+  // Its parent waits for children that sleep.
+  request.mutable_timeout()->set_seconds(8);
   const BuildResult processes = agent_->Build(request);
   EXPECT_EQ(processes.failure.reason(), "PIDS_EXHAUSTED") << processes.Text();
 }

@@ -28,12 +28,19 @@ namespace {
 
 namespace pb = internal::v1;
 
-constexpr int64_t kVolumesBytes = int64_t{8} << 30;
+constexpr int64_t kVolumesBytes = int64_t{6} << 30;
 // Apart from those of quickstarts, whose slots count from 0.
 constexpr char kInstance[] = "pkgtest";
-constexpr char kSubnet[] = "10.238.0.0/16";
-constexpr char kUidBase[] = "3221225472";
+constexpr int kFirstSubnet = 238;  // 10.238.0.0/16.
+constexpr uint32_t kFirstUid = 0xc0000000;
 constexpr absl::Duration kStartTimeout = absl::Seconds(60);
+
+std::string TestImage() {
+  const char* const image = getenv("PADDOCK_TEST_IMAGE");
+  return image == nullptr ? "" : image;
+}
+
+}  // namespace
 
 int FreePort() {
   const nodeagent::UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -46,8 +53,6 @@ int FreePort() {
   return ntohs(address.sin_port);
 }
 
-}  // namespace
-
 std::string BuildResult::Text() const {
   std::string text = absl::StrCat(status.ToString(), " ", failure.ShortDebugString(), "\n");
   for (size_t i = log.size() > 40 ? log.size() - 40 : 0; i < log.size(); ++i) {
@@ -56,7 +61,11 @@ std::string BuildResult::Text() const {
   return text;
 }
 
-TestAgent::TestAgent() : cgroup_(absl::StrCat("paddock/", kInstance)), instance_(kInstance) {
+TestAgent::TestAgent(int number, std::vector<std::string> flags)
+    : number_(number),
+      flags_(std::move(flags)),
+      cgroup_(absl::StrCat("paddock/", kInstance, number)),
+      instance_(absl::StrCat(kInstance, number)) {
   char name[] = "/var/tmp/paddock-packages-XXXXXX";
   directory_ = mkdtemp(name);
   chmod(directory_.c_str(), 0711);
@@ -82,26 +91,29 @@ TestAgent::~TestAgent() {
 }
 
 std::vector<std::string> TestAgent::Arguments(const std::string& command) const {
-  return {PADDOCK_NODEAGENT_BINARY,
-          command,
-          absl::StrCat("--state_dir=", directory_, "/state"),
-          absl::StrCat("--volumes_dir=", volumes_),
-          absl::StrCat("--volumes_file=", directory_, "/volumes.btrfs"),
-          absl::StrCat("--volumes_bytes=", kVolumesBytes),
-          absl::StrCat("--listen=127.0.0.1:", port_),
-          "--metrics_listen=127.0.0.1:0",
-          "--control_plane=127.0.0.1:9",
-          absl::StrCat("--ca=", certificates_.ca_file()),
-          absl::StrCat("--cert=", certificates_.directory(), "/node.crt"),
-          absl::StrCat("--key=", certificates_.directory(), "/node.key"),
-          absl::StrCat("--base_image=", getenv("PADDOCK_TEST_IMAGE")),
-          absl::StrCat("--instance=", instance_),
-          absl::StrCat("--subnet=", kSubnet),
-          absl::StrCat("--uid_base=", kUidBase),
-          "--max_sessions=64",
-          absl::StrCat("--cgroup=", cgroup_),
-          "--ready_pairs=2",
-          absl::StrCat("--init=", PADDOCK_INIT_BINARY)};
+  std::vector<std::string> arguments = {
+      PADDOCK_NODEAGENT_BINARY,
+      command,
+      absl::StrCat("--state_dir=", directory_, "/state"),
+      absl::StrCat("--volumes_dir=", volumes_),
+      absl::StrCat("--volumes_file=", directory_, "/volumes.btrfs"),
+      absl::StrCat("--volumes_bytes=", kVolumesBytes),
+      absl::StrCat("--listen=127.0.0.1:", port_),
+      "--metrics_listen=127.0.0.1:0",
+      "--control_plane=127.0.0.1:9",
+      absl::StrCat("--ca=", certificates_.ca_file()),
+      absl::StrCat("--cert=", certificates_.directory(), "/node.crt"),
+      absl::StrCat("--key=", certificates_.directory(), "/node.key"),
+      absl::StrCat("--base_image=", TestImage()),
+      absl::StrCat("--instance=", instance_),
+      absl::StrCat("--subnet=10.", kFirstSubnet + number_, ".0.0/16"),
+      absl::StrCat("--uid_base=", kFirstUid + static_cast<uint32_t>(number_) * 0x4000000),
+      "--max_sessions=64",
+      absl::StrCat("--cgroup=", cgroup_),
+      "--ready_pairs=2",
+      absl::StrCat("--init=", PADDOCK_INIT_BINARY)};
+  arguments.insert(arguments.end(), flags_.begin(), flags_.end());
+  return arguments;
 }
 
 absl::StatusOr<std::string> TestAgent::Import(const std::string& archive) const {
@@ -124,7 +136,7 @@ std::string TestAgent::AddBaseImage(const std::map<std::string, std::string>& fi
     EXPECT_TRUE(nodeagent::WriteFile(file, content, 0644).ok());
   }
   nodeagent::SpawnSpec copy;
-  copy.argv = {"cp", getenv("PADDOCK_TEST_IMAGE"), archive};
+  copy.argv = {"cp", TestImage(), archive};
   nodeagent::SpawnSpec append;
   append.argv = {"tar", "--append", "--file", archive, "--directory", tree, "./opt"};
   for (const nodeagent::SpawnSpec& spec : {copy, append}) {
@@ -137,7 +149,7 @@ std::string TestAgent::AddBaseImage(const std::map<std::string, std::string>& fi
 }
 
 std::string TestAgent::Start() {
-  if (getenv("PADDOCK_TEST_IMAGE") == nullptr) return "PADDOCK_TEST_IMAGE names no base image";
+  if (TestImage().empty()) return "PADDOCK_TEST_IMAGE names no base image";
   port_ = FreePort();
   const auto id = nodeagent::RunChecked(
       {{PADDOCK_NODEAGENT_BINARY, "node-id", absl::StrCat("--state_dir=", directory_, "/state")}});
@@ -145,7 +157,7 @@ std::string TestAgent::Start() {
   node_id_ = std::string(absl::StripAsciiWhitespace(*id));
   const TlsFiles files = certificates_.Issue("node", {NodeRole(node_id_)});
   const TlsFiles own = certificates_.Issue("control-plane", {kControlPlaneRole});
-  const absl::StatusOr<std::string> imported = Import(getenv("PADDOCK_TEST_IMAGE"));
+  const absl::StatusOr<std::string> imported = Import(TestImage());
   if (!imported.ok()) return imported.status().ToString();
   base_image_ = *imported;
   const nodeagent::UniqueFd log(

@@ -31,12 +31,16 @@ struct CommandOutput {
   std::string text;  // Both streams.
 };
 
+// A port of the loopback interface that nobody listens on.
+int FreePort();
+
 // A real node agent, with state, volumes, addresses, cgroup and gateway process of its own, and no
 // control plane: it works on without one. The test speaks to it as the control plane would. The
 // base image is $PADDOCK_TEST_IMAGE. Removes everything at its end. Not thread-safe but for Build.
 class TestAgent {
  public:
-  TestAgent();
+  // Agents that run at once have numbers of their own, from 0 on. `flags` are added to the agent's.
+  explicit TestAgent(int number = 0, std::vector<std::string> flags = {});
   ~TestAgent();
 
   // "" when it is up; else why not.
@@ -76,6 +80,8 @@ class TestAgent {
   std::vector<std::string> Arguments(const std::string& command) const;
   absl::StatusOr<std::string> Import(const std::string& archive) const;
 
+  const int number_;
+  const std::vector<std::string> flags_;
   TestCertificates certificates_;
   std::string directory_;
   std::string volumes_;

@@ -48,6 +48,9 @@ struct FakeLayers : LayerStore {
   absl::StatusOr<Layer> FindByKey(const std::string& cache_key) override {
     return absl::NotFoundError(cache_key);
   }
+  absl::StatusOr<Layer> ImportLayer(const std::string&, const Layer& layer) override {
+    return layer;
+  }
   absl::StatusOr<Layer> Commit(const LayerDraft& draft) override {
     return absl::UnimplementedError("this machine builds nothing");
   }
