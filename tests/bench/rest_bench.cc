@@ -18,6 +18,7 @@
 #include "tests/bench/machine_meter.h"
 #include "tests/bench/report.h"
 #include "tests/support/https_client.h"
+#include "tests/support/paddock_client.h"
 
 ABSL_FLAG(std::string, home, "", "PADDOCK_HOME of the running system; default: the variable");
 ABSL_FLAG(int, calls, 1000, "sequential calls of each kind");
