@@ -24,7 +24,7 @@ ABSL_FLAG(std::string, home, "", "PADDOCK_HOME of the running system; default: t
 ABSL_FLAG(int, calls, 1000, "sequential calls of each kind");
 ABSL_FLAG(int, connections, 8, "connections of the throughput part, a thread each");
 ABSL_FLAG(int, rounds, 4, "throughput: alternating rounds of each kind");
-ABSL_FLAG(absl::Duration, round, absl::Seconds(2), "throughput: length of a round");
+ABSL_FLAG(absl::Duration, round, absl::Seconds(1), "throughput: length of a round");
 ABSL_FLAG(std::string, json, "", "file for the results as JSON");
 
 namespace paddock::bench {
