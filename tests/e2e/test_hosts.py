@@ -9,6 +9,7 @@ for. READY_FILE is made when all of them listen.
 """
 import http.server
 import socket
+import socketserver
 import struct
 import sys
 import threading
@@ -42,6 +43,13 @@ def serve_names(sock, web):
             pass
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        # The library's own asks for the address's name, which nobody here answers.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address
+
+
 class Web(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -60,7 +68,7 @@ def main():
     name_server, web, ready = sys.argv[1:]
     names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     names.bind((name_server, 53))
-    servers = [http.server.ThreadingHTTPServer((web, port), Web) for port in (80, 8080)]
+    servers = [Server((web, port), Web) for port in (80, 8080)]
     for server in servers:
         threading.Thread(target=server.serve_forever, daemon=True).start()
     open(ready, "w", encoding="ascii").close()
