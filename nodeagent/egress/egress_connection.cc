@@ -236,7 +236,11 @@ void EgressConnection::Refuse(const std::string& verdict,
                                                    const std::string& wanted) {
     protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
     EgressEvent event = EventSoFar();
-    if (event.name.empty()) event.name = wanted.empty() ? session_->last_denied_name : wanted;
+    // A name that is allowed isn't why the client was sent here.
+    bool allowed = session_->policy && session_->policy->AllowsName(NormalizeName(wanted));
+    if (event.name.empty()) {
+      event.name = wanted.empty() || allowed ? session_->last_denied_name : wanted;
+    }
     event.reason = explain(event.name);
     Refusal::Answer answer{true, event.reason};
     session_->Deny(std::move(event));
