@@ -84,6 +84,17 @@ TEST_F(EgressClientsTest, CurlExplainsRefusals) {
   session->ExpectEvent({"evil.test", 443, false, "is not allowed"});
 }
 
+TEST_F(EgressClientsTest, AnEditedHostsFileLeadsNowhere) {
+  auto session = Trusting();
+  const auto mark = world_->servers().Mark();
+  const std::string fetched = Run(*session,
+                                  "echo '198.51.100.21 web.allowed.test' >> /etc/hosts && "
+                                  "curl -sS -m 5 http://web.allowed.test/edited");
+  EXPECT_THAT(fetched, HasSubstr("exit 7"));
+  EXPECT_EQ(world_->servers().Seen(mark, "/edited"), std::vector<std::string>());
+  session->ExpectEvent({"", 80, false, "limited networking"});
+}
+
 TEST_F(EgressClientsTest, GitClonesOverHttpsAndSsh) {
   auto session = Trusting();
   EXPECT_THAT(Run(*session,

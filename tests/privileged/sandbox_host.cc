@@ -15,7 +15,10 @@ constexpr char kSubtree[] = "paddock-test/egress";
 }  // namespace
 
 SandboxHost::SandboxHost(Root root) {
-  const std::string tools = scratch_.path() + "/tools";
+  // Another file system than the machine's root: no layer of an overlay may lie in another.
+  EXPECT_TRUE(MakeDirectories(Volumes()).ok());
+  EXPECT_TRUE(MountTmpfs(Volumes(), "size=1g").ok());
+  const std::string tools = Volumes() + "/tools";
   if (root == Root::kMachine) {
     layers_ = {tools, "/"};
     for (const char* name : {"/.paddock", "/workspace", "/usr/bin"}) {
@@ -40,10 +43,6 @@ SandboxHost::SandboxHost(Root root) {
   OciRuntimeOptions options;
   options.init_path = PADDOCK_INIT_BINARY;
   options.session_dirs = {scratch_.path()};
-  // Another file system than the machine's root: an overlay's upper directory mustn't lie in a
-  // lower one.
-  EXPECT_TRUE(MakeDirectories(Volumes()).ok());
-  EXPECT_TRUE(MountTmpfs(Volumes(), "size=1g").ok());
   absl::StatusOr<OciRuntimes> runtimes = MakeOciRuntimes(options, cgroups_.get());
   EXPECT_TRUE(runtimes.ok()) << runtimes.status();
   runtimes_ = std::make_unique<OciRuntimes>(*std::move(runtimes));

@@ -73,7 +73,7 @@ absl::Status BenchNetwork::StartHaproxy() {
   nodeagent::MustRun("touch /run/netns/router");
   nodeagent::MustRun(absl::StrCat("mount --bind ", options_.RouterNetns(), " /run/netns/router"));
   std::string config =
-      "global\n  maxconn 20000\n"
+      "global\n  maxconn 4000\n"
       "defaults\n  mode tcp\n  timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n";
   for (const int port : {StreamServer::kEchoPort, StreamServer::kSourcePort}) {
     absl::StrAppend(&config, "listen p", port, "\n  bind ", pair_.gateway, ":",
