@@ -26,8 +26,12 @@ struct ConfigContext {
   // runc wants the ids of the user namespace that it joins; crun, given them, would make the
   // sandbox the owner of the host's /dev/null.
   bool name_id_mappings = false;
+  // Whether PID 1 gets its socket; else it only reaps.
+  bool init_serves = true;
 };
 
+// Where the sandbox's program is mounted inside.
+inline constexpr char kInitPath[] = "/.paddock/init";
 // Number of ids in a session's range.
 inline constexpr uint32_t kIdRange = 65'536;
 // Most pseudo terminals that a sandbox may have; the kernel's pool is shared by the machine.

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "nodeagent/runtime/config_json.h"
+
 namespace paddock::nodeagent {
 
 OciFlavor CrunFlavor(std::string program) {
@@ -29,6 +32,7 @@ OciFlavor RunscFlavor(std::string program) {
   flavor.program = std::move(program);
   flavor.filters_itself = true;
   flavor.names_id_mappings = true;
+  flavor.takes_socket = false;
   return flavor;
 }
 
@@ -37,8 +41,28 @@ std::vector<std::string> RunCommand(const OciFlavor& flavor, const ContainerSpec
   std::vector<std::string> command = {flavor.program, "--root", spec.runtime_root, "--log",
                                       log_file};
   if (flavor.leaves_cgroups_alone) command.push_back("--cgroup-manager=disabled");
-  command.insert(command.end(), {"run", "--detach", "--bundle", spec.bundle_dir, "--pid-file",
-                                 pid_file, "--preserve-fds", "1", spec.session_id});
+  command.insert(command.end(),
+                 {"run", "--detach", "--bundle", spec.bundle_dir, "--pid-file", pid_file});
+  if (flavor.takes_socket) command.insert(command.end(), {"--preserve-fds", "1"});
+  command.push_back(spec.session_id);
+  return command;
+}
+
+std::vector<std::string> ExecCommand(const OciFlavor& flavor, const ContainerSpec& spec,
+                                     const std::string& argument, const std::string& log_file,
+                                     const std::string& pid_file) {
+  std::vector<std::string> command = {flavor.program, "--root", spec.runtime_root, "--log",
+                                      log_file};
+  if (flavor.leaves_cgroups_alone) command.push_back("--cgroup-manager=disabled");
+  command.insert(command.end(), {"exec", "--detach", "--cwd", "/", "--pid-file", pid_file});
+  if (flavor.takes_socket) {
+    // By descriptor: whatever the sandbox did to its file system, this is our program.
+    command.insert(command.end(), {"--preserve-fds", "2", spec.session_id,
+                                   absl::StrCat("/proc/self/fd/", kHelperProgramFd)});
+  } else {
+    command.insert(command.end(), {"--pass-fd", "3:3", spec.session_id, kInitPath});
+  }
+  command.push_back(argument);
   return command;
 }
 

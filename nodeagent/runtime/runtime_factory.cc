@@ -46,15 +46,17 @@ rlim_t MaxOpenFiles() {
   return limit.rlim_max;
 }
 
-absl::StatusOr<OciRuntime::Shared> MakeShared(const OciRuntimeOptions& options,
-                                              CgroupManager* cgroups) {
-  OciRuntime::Shared shared;
+absl::StatusOr<std::shared_ptr<const OciRuntime::Shared>> MakeShared(
+    const OciRuntimeOptions& options, CgroupManager* cgroups) {
+  auto made = std::make_shared<OciRuntime::Shared>();
+  OciRuntime::Shared& shared = *made;
   shared.cgroups = cgroups;
   shared.init_path = options.init_path;
   if (!PathExists(options.init_path)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the program for PID 1 isn't at ", options.init_path));
   }
+  PADDOCK_ASSIGN_OR_RETURN(shared.init_program, SealProgram(options.init_path));
   shared.seccomp_profile = SeccompProfile();
   PADDOCK_ASSIGN_OR_RETURN(const std::string bpf, CompileSeccompFilter(shared.seccomp_profile));
   shared.seccomp_bpf_base64 = absl::Base64Escape(bpf);
@@ -67,15 +69,15 @@ absl::StatusOr<OciRuntime::Shared> MakeShared(const OciRuntimeOptions& options,
   PADDOCK_ASSIGN_OR_RETURN(shared.launchers,
                            LauncherPool::Create(options.work_dir, options.launchers, needed));
   PADDOCK_ASSIGN_OR_RETURN(shared.exits, ExitRegistry::Create(cgroups));
-  return shared;
+  return made;
 }
 
-absl::StatusOr<std::unique_ptr<ContainerRuntime>> MakeRuntime(OciFlavor flavor,
-                                                              const OciRuntime::Shared& shared) {
+absl::StatusOr<std::unique_ptr<ContainerRuntime>> MakeRuntime(
+    OciFlavor flavor, const std::shared_ptr<const OciRuntime::Shared>& shared) {
   UniqueFd program;
   if (flavor.wants_sealing) {
     PADDOCK_ASSIGN_OR_RETURN(program, SealProgram(flavor.program));
-    shared.exits->NameHelpers(absl::StrCat(program.get()));
+    shared->exits->NameHelpers(absl::StrCat(program.get()));
   }
   return std::make_unique<OciRuntime>(std::move(flavor), std::move(program), shared);
 }
@@ -89,7 +91,8 @@ std::string FirstLine(const std::string& text) {
 absl::StatusOr<OciRuntimes> MakeOciRuntimes(const OciRuntimeOptions& options,
                                             CgroupManager* cgroups) {
   PADDOCK_RETURN_IF_ERROR(BecomeSubreaper());
-  PADDOCK_ASSIGN_OR_RETURN(const OciRuntime::Shared shared, MakeShared(options, cgroups));
+  PADDOCK_ASSIGN_OR_RETURN(const std::shared_ptr<const OciRuntime::Shared> shared,
+                           MakeShared(options, cgroups));
   OciRuntimes runtimes;
   std::string version;
   for (const char* name : {"crun", "runc"}) {
