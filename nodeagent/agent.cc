@@ -11,7 +11,6 @@
 #include "common/status_macros.h"
 #include "nodeagent/image/prepare_volumes.h"
 #include "nodeagent/image/store_factory.h"
-#include "nodeagent/init/socket_client.h"
 #include "nodeagent/net/namespace_pool_factory.h"
 #include "nodeagent/session/session_restorer.h"
 #include "nodeagent/system/boot_clock.h"
@@ -130,13 +129,17 @@ absl::Status Agent::OpenSessions() {
                                               metrics_.get(), Clock::Real());
   incidents_ = std::make_unique<IncidentMonitor>(manager_.get(), cgroups_.get(), volumes_.get());
   exec_executor_ = std::make_unique<SerialExecutor>(kExecWorkers);
+  exec_clients_ = std::make_unique<ExecClients>(&resources_);
   execs_ = std::make_unique<ExecService>(
       manager_.get(), cgroups_.get(), loop_.get(), exec_executor_.get(),
-      [this](const SessionRecord& record) {
-        return MakeInitClient(flags_.paths.InitSocket(record.spec.session_id));
+      [this](const SessionRecord& record, const std::string& exec_id) {
+        return exec_clients_->Make(record, exec_id);
       },
       incidents_.get(), metrics_.get(), Clock::Real());
-  manager_->SetGoneListener([this](const std::string& id) { execs_->OnSessionGone(id); });
+  manager_->SetGoneListener([this](const std::string& id) {
+    execs_->OnSessionGone(id);
+    exec_clients_->OnSessionGone(id);
+  });
   SessionRestorer restorer(boot_id_, &resources_, tombstones_.get(), manager_.get());
   PADDOCK_ASSIGN_OR_RETURN(const SessionRestorer::Result found, restorer.Run(kSweepTimeout));
   LogInfo("sessions of the earlier agent", {{"adopted", found.adopted},

@@ -14,6 +14,7 @@
 #include "nodeagent/api/node_agent_service.h"
 #include "nodeagent/egress/gateway_process.h"
 #include "nodeagent/runtime/runtime_factory.h"
+#include "nodeagent/session/exec_clients.h"
 #include "nodeagent/session/exec_service.h"
 #include "nodeagent/session/housekeeper.h"
 #include "nodeagent/session/node_gauges.h"
@@ -66,6 +67,7 @@ class Agent {
   std::unique_ptr<SessionManager> manager_;
   std::unique_ptr<IncidentMonitor> incidents_;
   std::unique_ptr<SerialExecutor> exec_executor_;
+  std::unique_ptr<ExecClients> exec_clients_;
   std::unique_ptr<ExecService> execs_;
   std::unique_ptr<Housekeeper> housekeeper_;
   std::shared_ptr<TlsIdentity> identity_;

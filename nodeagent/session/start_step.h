@@ -29,7 +29,12 @@ struct NodeResources {
   CgroupManager* cgroups = nullptr;
   // By runtime class; "" is the node's default.
   std::map<std::string, ContainerRuntime*> runtimes;
+  // Of them, those that start no new sessions, with the exact reason.
+  std::map<std::string, std::string> refused_runtimes;
   std::string base_image;  // Digest of the layer that sessions without packages start from.
+
+  // The runtime of a session's container, or of the one that it would get; null when it is gone.
+  ContainerRuntime* RuntimeOf(const SessionRecord& record) const;
 };
 
 // What one start hands from step to step; lost with the process.

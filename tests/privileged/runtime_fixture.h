@@ -78,6 +78,8 @@ class RuntimeFixture : public ::testing::Test {
     while (!sandboxes_.empty()) Remove(sandboxes_.begin()->first);
   }
 
+  // As nodeagent/system/paths.h draws them below a state directory.
+  static std::string Sessions() { return scratch_->path() + "/sessions"; }
   static std::string Volumes() { return scratch_->path() + "/volumes"; }
 
   static ContainerRuntime* runtime() { return runtimes_->standard.get(); }
@@ -85,8 +87,8 @@ class RuntimeFixture : public ::testing::Test {
   // A sandbox that doesn't run yet; slots have uid ranges of their own.
   ContainerSpec& Add(int slot = 0) {
     const std::string id = absl::StrCat("sesn_", slot);
-    absl::StatusOr<TestSandbox> sandbox = PrepareSandbox(
-        scratch_->path(), root_dir_, id, kUidBase + static_cast<uint32_t>(slot) * 65536);
+    absl::StatusOr<TestSandbox> sandbox =
+        PrepareSandbox(Sessions(), root_dir_, id, kUidBase + static_cast<uint32_t>(slot) * 65536);
     EXPECT_TRUE(sandbox.ok()) << sandbox.status();
     return (sandboxes_[id] = *std::move(sandbox)).spec;
   }
@@ -104,7 +106,7 @@ class RuntimeFixture : public ::testing::Test {
 
   void Remove(std::string id) {
     Destroy(sandboxes_[id].spec);
-    EXPECT_TRUE(RemoveTree(absl::StrCat(scratch_->path(), "/", id)).ok());
+    EXPECT_TRUE(RemoveTree(absl::StrCat(Sessions(), "/", id)).ok());
     sandboxes_.erase(id);
   }
 
