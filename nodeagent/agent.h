@@ -19,6 +19,7 @@
 #include "nodeagent/session/housekeeper.h"
 #include "nodeagent/session/node_gauges.h"
 #include "nodeagent/session/node_identity.h"
+#include "nodeagent/session/runtime_prover.h"
 #include "nodeagent/session/session_manager.h"
 #include "nodeagent/session/tombstone_log.h"
 
@@ -41,6 +42,8 @@ class Agent {
   absl::Status OpenStorage();
   absl::Status OpenIsolation();
   absl::Status OpenSessions();
+  // Decides which runtime classes are offered, and which one is the default.
+  void ProveRuntimes(RuntimeProver* prover);
   absl::Status Serve();
   absl::Status Join(std::function<void()> on_superseded);
   absl::StatusOr<NodeDescription> Describe();

@@ -97,8 +97,10 @@ Json IdMapping(const ContainerSpec& spec) {
 }
 
 Json Linux(const ContainerSpec& spec, const ConfigContext& context) {
+  Json user = {{"type", "user"}};
+  if (!context.userns_path.empty()) user["path"] = context.userns_path;
   Json linux_part = {
-      {"namespaces", Json::array({{{"type", "user"}, {"path", context.userns_path}},
+      {"namespaces", Json::array({std::move(user),
                                   {{"type", "network"}, {"path", context.netns_path}},
                                   {{"type", "pid"}},
                                   {{"type", "ipc"}},

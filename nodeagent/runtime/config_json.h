@@ -13,7 +13,8 @@ namespace paddock::nodeagent {
 struct ConfigContext {
   std::string rootfs;       // Where the overlay is mounted.
   std::string init_path;    // PID 1's program on the host.
-  std::string userns_path;  // Paths at which the runtime finds the namespaces.
+  std::string userns_path;  // Paths at which the runtime finds the namespaces. Without the first
+                            // it makes one itself.
   std::string netns_path;
   // For runtimes that place the sandbox in its cgroup themselves; else "".
   std::string cgroups_path;

@@ -20,6 +20,13 @@ struct OciFlavor {
   bool takes_bpf = false;       // The annotation run.oci.seccomp_bpf_data.
   bool filters_itself = false;  // Takes no seccomp profile at all.
   bool names_id_mappings = false;
+  // Joins no user namespace: it makes one of its own with the same ids.
+  bool makes_user_namespace = false;
+  // Beside PID 1's, processes of its own stay with the sandbox.
+  bool keeps_processes = false;
+  std::vector<std::string> options;  // Before its subcommand.
+  // Says on standard error, and not in its log alone, why it failed.
+  bool fails_on_stderr = false;
   // Sandboxes take our socket, and programs can be executed in them by a descriptor's path.
   bool takes_socket = true;
 };

@@ -12,6 +12,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
+#include "nodeagent/system/append_file.h"
+#include "nodeagent/system/cgroup_fs.h"
 #include "nodeagent/system/file.h"
 #include "nodeagent/system/subprocess.h"
 #include "nodeagent/system/unix_socket.h"
@@ -25,6 +27,7 @@ constexpr rlim_t kMaxOpenFiles = 1'048'576;
 constexpr int kListenFd = 3;
 
 std::string LogFile(const ContainerSpec& spec) { return absl::StrCat(spec.bundle_dir, "/log"); }
+std::string StderrFile(const ContainerSpec& spec) { return absl::StrCat(spec.bundle_dir, "/err"); }
 std::string PidFile(const ContainerSpec& spec) { return absl::StrCat(spec.bundle_dir, "/pid"); }
 
 std::string OwnDescriptor(int fd) { return absl::StrCat("/proc/", getpid(), "/fd/", fd); }
@@ -46,7 +49,7 @@ absl::Status OciRuntime::WriteConfig(const ContainerSpec& spec) const {
   ConfigContext context;
   context.rootfs = shared_->launchers->rootfs();
   context.init_path = shared_->init_path;
-  context.userns_path = OwnDescriptor(spec.userns_fd);
+  if (!flavor_.makes_user_namespace) context.userns_path = OwnDescriptor(spec.userns_fd);
   context.netns_path = OwnDescriptor(spec.netns_fd);
   context.mount_cgroup = shared_->mount_cgroup;
   context.name_id_mappings = flavor_.names_id_mappings;
@@ -76,6 +79,7 @@ absl::StatusOr<RunningContainer> OciRuntime::ReadContainer(const std::string& pi
 absl::Status OciRuntime::Failure(const ContainerSpec& spec, const std::string& log_file,
                                  const ExitStatus& exit) const {
   std::string log = ReadFile(log_file).value_or("");
+  if (log.empty() && flavor_.fails_on_stderr) log = ReadFile(StderrFile(spec)).value_or("");
   if (log.size() > kLogTail) log.erase(0, log.size() - kLogTail);
   absl::StripAsciiWhitespace(&log);
   return absl::Status(
@@ -103,11 +107,30 @@ absl::StatusOr<RunningContainer> OciRuntime::TryStart(const ContainerSpec& spec,
   plan.timeout = timeout;
   plan.command.argv = RunCommand(flavor_, spec, LogFile(spec), PidFile(spec));
   plan.command.fds = {{socket.get(), kListenFd}};
+  UniqueFd errors;
+  if (flavor_.fails_on_stderr) {
+    PADDOCK_ASSIGN_OR_RETURN(errors, OpenForAppend(StderrFile(spec)));
+    plan.command.fds.emplace_back(errors.get(), STDERR_FILENO);
+  }
   PADDOCK_ASSIGN_OR_RETURN(const ExitStatus exit, Execute(spec, std::move(plan)));
   if (exit.exit_code != 0) return Failure(spec, LogFile(spec), exit);
   PADDOCK_ASSIGN_OR_RETURN(const RunningContainer container, ReadContainer(PidFile(spec)));
   PADDOCK_RETURN_IF_ERROR(shared_->exits->Track(spec.cgroup, container));
+  if (flavor_.keeps_processes) PADDOCK_RETURN_IF_ERROR(ReapOthers(spec, container));
   return container;
+}
+
+absl::Status OciRuntime::ReapOthers(const ContainerSpec& spec, const RunningContainer& container) {
+  const std::vector<std::string> dirs = shared_->cgroups->Directories(spec.cgroup);
+  if (dirs.empty()) return absl::OkStatus();
+  PADDOCK_ASSIGN_OR_RETURN(const std::vector<pid_t> pids, ReadCgroupProcesses(dirs[0]));
+  for (const pid_t pid : pids) {
+    if (pid == container.pid) continue;
+    // Those that are no children of ours are others' to reap, and this does nothing.
+    absl::StatusOr<UniqueFd> pidfd = PidfdOpen(pid);
+    if (pidfd.ok()) PADDOCK_RETURN_IF_ERROR(shared_->exits->ReapAtEnd(*std::move(pidfd)));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ExitStatus> OciRuntime::Execute(const ContainerSpec& spec, LaunchPlan plan) {

@@ -53,6 +53,8 @@ class OciRuntime : public ContainerRuntime {
   absl::StatusOr<ExitStatus> Execute(const ContainerSpec& spec, LaunchPlan plan);
   absl::StatusOr<RunningContainer> TryStart(const ContainerSpec& spec, absl::Duration timeout);
   absl::Status WriteConfig(const ContainerSpec& spec) const;
+  // Sees to it that what the runtime keeps beside PID 1 is reaped when it ends.
+  absl::Status ReapOthers(const ContainerSpec& spec, const RunningContainer& container);
   absl::StatusOr<RunningContainer> ReadContainer(const std::string& pid_file) const;
   // Why the runtime failed, from its log and the sandbox's counters.
   absl::Status Failure(const ContainerSpec& spec, const std::string& log_file,

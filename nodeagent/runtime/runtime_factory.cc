@@ -22,9 +22,11 @@ namespace paddock::nodeagent {
 namespace {
 
 // Absolute path of a program that answers to --version; NOT_FOUND when it isn't installed.
-absl::StatusOr<std::string> FindRuntime(const std::string& name, std::string* version) {
-  for (const char* dir : {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/"}) {
-    const std::string path = absl::StrCat(dir, name);
+absl::StatusOr<std::string> FindRuntime(const std::string& name,
+                                        const std::vector<std::string>& dirs,
+                                        std::string* version) {
+  for (const std::string& dir : dirs) {
+    const std::string path = absl::StrCat(dir, "/", name);
     if (!PathExists(path)) continue;
     SpawnSpec command;
     command.argv = {path, "--version"};
@@ -94,24 +96,26 @@ absl::StatusOr<OciRuntimes> MakeOciRuntimes(const OciRuntimeOptions& options,
   PADDOCK_ASSIGN_OR_RETURN(const std::shared_ptr<const OciRuntime::Shared> shared,
                            MakeShared(options, cgroups));
   OciRuntimes runtimes;
-  std::string version;
-  for (const char* name : {"crun", "runc"}) {
-    absl::StatusOr<std::string> path = FindRuntime(name, &version);
-    runtimes.probes.push_back({name, path.ok() ? "" : std::string(path.status().message())});
-    const bool wanted = options.standard.empty() || options.standard == name;
-    if (!path.ok() || !wanted || runtimes.standard != nullptr) continue;
-    const bool crun = absl::string_view(name) == "crun";
-    PADDOCK_ASSIGN_OR_RETURN(runtimes.standard,
-                             MakeRuntime(crun ? CrunFlavor(*path) : RuncFlavor(*path), shared));
+  for (const auto& make : {CrunFlavor, RuncFlavor, RunscFlavor}) {
+    const std::string name = make("").name;
+    std::string version;
+    const absl::StatusOr<std::string> path = FindRuntime(name, options.search_dirs, &version);
+    if (!path.ok()) {
+      runtimes.missing[name] = std::string(path.status().message());
+      continue;
+    }
+    PADDOCK_ASSIGN_OR_RETURN(runtimes.found[name], MakeRuntime(make(*path), shared));
     LogInfo("OCI runtime", {{"name", name}, {"version", FirstLine(version)}});
   }
-  if (runtimes.standard == nullptr) {
-    return absl::FailedPreconditionError("neither crun nor runc works on this machine");
+  for (const char* name : {"crun", "runc"}) {
+    const auto found = runtimes.found.find(name);
+    const bool wanted = options.standard.empty() || options.standard == name;
+    if (wanted && found != runtimes.found.end() && runtimes.standard == nullptr) {
+      runtimes.standard = found->second;
+    }
   }
-  absl::StatusOr<std::string> runsc = FindRuntime("runsc", &version);
-  runtimes.probes.push_back({"runsc", runsc.ok() ? "" : std::string(runsc.status().message())});
-  if (runsc.ok()) {
-    PADDOCK_ASSIGN_OR_RETURN(runtimes.runsc, MakeRuntime(RunscFlavor(*runsc), shared));
+  if (runtimes.standard == nullptr) {
+    return absl::FailedPreconditionError("neither crun nor runc is installed on this machine");
   }
   return runtimes;
 }

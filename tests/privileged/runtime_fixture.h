@@ -49,6 +49,7 @@ class RuntimeFixture : public ::testing::Test {
     options.init_path = PADDOCK_INIT_BINARY;
     options.standard = standard_runtime;
     options.session_dirs = {scratch_->path()};
+    AddTestRuntimes(&options);
     // Another file system, as volumes are: there when the launchers start.
     ASSERT_TRUE(MakeDirectories(Volumes()).ok());
     ASSERT_TRUE(MountTmpfs(Volumes(), "size=64m").ok());
@@ -57,7 +58,14 @@ class RuntimeFixture : public ::testing::Test {
     runtimes_ = std::make_unique<OciRuntimes>(*std::move(runtimes));
   }
 
+  // Runtimes that no package installs may lie anywhere.
+  static void AddTestRuntimes(OciRuntimeOptions* options) {
+    const char* dir = getenv("PADDOCK_TEST_RUNTIME_DIR");
+    if (dir != nullptr) options->search_dirs.insert(options->search_dirs.begin(), dir);
+  }
+
   static void TearDownTestSuite() {
+    chosen_ = nullptr;
     runtimes_.reset();
     if (cgroups_ != nullptr) {
       const absl::Status removed = cgroups_->RemoveSubtree();
@@ -82,7 +90,9 @@ class RuntimeFixture : public ::testing::Test {
   static std::string Sessions() { return scratch_->path() + "/sessions"; }
   static std::string Volumes() { return scratch_->path() + "/volumes"; }
 
-  static ContainerRuntime* runtime() { return runtimes_->standard.get(); }
+  static ContainerRuntime* runtime() {
+    return chosen_ != nullptr ? chosen_ : runtimes_->standard.get();
+  }
 
   // A sandbox that doesn't run yet; slots have uid ranges of their own.
   ContainerSpec& Add(int slot = 0) {
@@ -165,6 +175,7 @@ class RuntimeFixture : public ::testing::Test {
   static inline std::string root_dir_;
   static inline std::unique_ptr<CgroupManager> cgroups_;
   static inline std::unique_ptr<OciRuntimes> runtimes_;
+  static inline ContainerRuntime* chosen_ = nullptr;  // Instead of the standard one.
   std::map<std::string, TestSandbox> sandboxes_;
 };
 

@@ -97,6 +97,11 @@ class SessionFixture : public ::testing::Test {
   SessionManager& manager() { return *manager_; }
   const NodeResources& resources() const { return resources_; }
   const Paths& paths() const { return paths_; }
+  // Runtime classes that start no sessions; before the first of them.
+  void RefuseRuntime(const std::string& runtime_class, const std::string& why) {
+    resources_.runtimes[runtime_class] = resources_.runtimes[""];
+    resources_.refused_runtimes[runtime_class] = why;
+  }
   void set_boot_id(const std::string& boot_id) { boot_id_ = boot_id; }
 
   SessionSpec Spec(int64_t generation) const {
