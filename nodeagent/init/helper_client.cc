@@ -102,10 +102,15 @@ class HelperClient : public InitClient {
     UniqueFd connection(ends[0]), theirs(ends[1]);
     // It waits there for the helper.
     PADDOCK_RETURN_IF_ERROR(SendExec(connection.get(), encoded, payload.get(), cgroup_procs_fd));
-    PADDOCK_ASSIGN_OR_RETURN(UniqueFd helper,
-                             options_.start({theirs.get(), passed.stdin_read.get(),
-                                             passed.stdout_write.get(), passed.stderr_write.get()},
-                                            timeout));
+    absl::StatusOr<UniqueFd> helper =
+        options_.start({theirs.get(), passed.stdin_read.get(), passed.stdout_write.get(),
+                        passed.stderr_write.get()},
+                       timeout);
+    if (!helper.ok()) {
+      // One that appears all the same finds nothing to start.
+      RevokePayload(payload.get()).IgnoreError();
+      return helper.status();
+    }
     theirs.reset();
     passed = PassedStdio();
     const absl::Status answered =
@@ -114,10 +119,11 @@ class HelperClient : public InitClient {
         answered.ok() ? ReceiveStarted(spec, options_.passes_stdio, std::move(connection), streams)
                       : answered;
     if (!command.ok()) {
-      PidfdKill(helper.get(), SIGKILL).IgnoreError();
+      RevokePayload(payload.get()).IgnoreError();
+      PidfdKill(helper->get(), SIGKILL).IgnoreError();
       return command.status();
     }
-    return std::make_unique<HelperExecHandle>(*std::move(command), std::move(helper));
+    return std::make_unique<HelperExecHandle>(*std::move(command), *std::move(helper));
   }
 
  private:

@@ -20,8 +20,7 @@ struct HelperDescriptors {
 // How a sandbox takes commands from helpers.
 struct HelperOptions {
   // Has the OCI runtime execute the sandbox's program as a helper (protocol.h) inside the running
-  // container; returns its pidfd. Nothing is left behind on an error. The descriptors stay the
-  // caller's.
+  // container; returns its pidfd (invalid when it has ended). The descriptors stay the caller's.
   std::function<absl::StatusOr<UniqueFd>(const HelperDescriptors&, absl::Duration timeout)> start;
   // Descriptors can't be sent out of the sandbox: stdio is made here and passed in.
   bool passes_stdio = false;

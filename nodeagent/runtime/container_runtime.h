@@ -99,8 +99,9 @@ class ContainerRuntime {
   virtual bool takes_socket() const { return true; }
 
   // Has the runtime's `exec` start a helper in a container that runs, whoever started that. Returns
-  // the pidfd of the process that stands for it on the host; it is reaped when it ends. Errors:
-  // UNAVAILABLE with the runtime's own words, RESOURCE_EXHAUSTED as Start, DEADLINE_EXCEEDED.
+  // the pidfd of the process that stands for it on the host, invalid when that has ended already;
+  // it is reaped when it ends. After an error a helper may still appear, late. Errors: UNAVAILABLE
+  // with the runtime's own words, RESOURCE_EXHAUSTED as Start, DEADLINE_EXCEEDED.
   virtual absl::StatusOr<UniqueFd> ExecHelper(const ContainerSpec& spec,
                                               const HelperProcess& helper, absl::Duration timeout) {
     return absl::UnimplementedError("this runtime starts no helpers");

@@ -176,10 +176,13 @@ absl::StatusOr<UniqueFd> OciRuntime::ExecHelper(const ContainerSpec& spec,
     const absl::Status failure = Failure(spec, log_file, exit);
     return absl::IsInternal(failure) ? absl::UnavailableError(failure.message()) : failure;
   }
-  PADDOCK_ASSIGN_OR_RETURN(const RunningContainer process, ReadContainer(pid_file));
-  PADDOCK_ASSIGN_OR_RETURN(UniqueFd pidfd, PidfdOpenChecked(process.pid, process.start_time));
-  PADDOCK_ASSIGN_OR_RETURN(UniqueFd watched, PidfdOpenChecked(process.pid, process.start_time));
-  PADDOCK_RETURN_IF_ERROR(shared_->exits->ReapAtEnd(std::move(watched)));
+  const absl::StatusOr<RunningContainer> process = ReadContainer(pid_file);
+  if (absl::IsNotFound(process.status()) && PathExists(pid_file)) return UniqueFd();
+  if (!process.ok()) return process.status();
+  absl::StatusOr<UniqueFd> pidfd = PidfdOpenChecked(process->pid, process->start_time);
+  absl::StatusOr<UniqueFd> watched = PidfdOpenChecked(process->pid, process->start_time);
+  if (!pidfd.ok() || !watched.ok()) return UniqueFd();
+  PADDOCK_RETURN_IF_ERROR(shared_->exits->ReapAtEnd(*std::move(watched)));
   return pidfd;
 }
 
