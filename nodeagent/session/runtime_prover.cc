@@ -16,7 +16,7 @@ namespace paddock::nodeagent {
 namespace {
 
 constexpr char kExecId[] = "proof";
-constexpr size_t kMaxOutput = 64 * 1024;
+constexpr size_t kMaxOutput = 65'536;
 
 }  // namespace
 

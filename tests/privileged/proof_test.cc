@@ -103,7 +103,7 @@ class RunscTest : public HelperFixture {
 };
 
 TEST_F(RunscTest, StartsCommandsInAKernelOfItsOwn) {
-  EXPECT_THAT(Say("cat /proc/version"), HasSubstr("gVisor"));
+  EXPECT_THAT(Say("cat /proc/version"), HasSubstr("gvisor"));
   EXPECT_EQ(Say("id -u; id -g; pwd; hostname; echo $HOME $USER"),
             "0\n0\n/workspace\nsandbox\n/root root\n");
   EXPECT_EQ(Say("id -u; id -g; echo $HOME", "user"), "1000\n1000\n/tmp\n");
@@ -138,11 +138,11 @@ TEST_F(RunscTest, GivingACommandUpKillsItsTree) {
   auto handle = Begin(ShellSpec("(setsid sleep 1000 &) ; sleep 1000 & echo ready; wait"), &streams);
   ASSERT_NE(handle, nullptr);
   ReadUntil(streams.stdout_read.get(), "ready\n");
-  EXPECT_EQ(Say("ps | grep -c 'sleep 100[0]'"), "2\n");
+  EXPECT_EQ(Say("ps | grep -c 'sleep 100[0]$'"), "2\n");
   handle.reset();
   // Its output ends with the last of them.
   EXPECT_EQ(ReadUntil(streams.stdout_read.get(), "never said"), "");
-  EXPECT_EQ(Say("ps | grep -c 'sleep 100[0]'"), "0\n");
+  EXPECT_EQ(Say("ps | grep -c 'sleep 100[0]$'"), "0\n");
 }
 
 TEST_F(RunscTest, FilesGoInAndOutAndLieOnTheVolume) {
