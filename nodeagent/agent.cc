@@ -115,6 +115,7 @@ absl::Status Agent::OpenIsolation() {
   OciRuntimeOptions runtime;
   runtime.init_path = flags_.init_path;
   runtime.session_dirs = {flags_.paths.state()};
+  runtime.search_dirs = flags_.runtime_dirs;
   PADDOCK_ASSIGN_OR_RETURN(runtimes_, MakeOciRuntimes(runtime, cgroups_.get()));
   PADDOCK_ASSIGN_OR_RETURN(gateway_, GatewayProcess::Start(flags_.Gateway()));
   PADDOCK_ASSIGN_OR_RETURN(NetworkPlan plan, NetworkPlan::Create(flags_.instance, flags_.subnet));
@@ -134,7 +135,7 @@ absl::Status Agent::OpenSessions() {
   resources_.gateway = gateway_->client();
   resources_.cgroups = cgroups_.get();
   resources_.runtimes[""] = runtimes_.standard.get();
-  if (runtimes_.runsc != nullptr) resources_.runtimes["runsc"] = runtimes_.runsc.get();
+  for (const auto& [name, found] : runtimes_.found) resources_.runtimes[name] = found.get();
   egress_archive_ = std::make_unique<EgressArchive>(flags_.paths.EgressDir());
   resources_.egress_archive = egress_archive_.get();
   resources_.base_image = base_image_;
@@ -151,14 +152,20 @@ absl::Status Agent::OpenSessions() {
                                               metrics_.get(), Clock::Real());
   incidents_ = std::make_unique<IncidentMonitor>(manager_.get(), cgroups_.get(), volumes_.get());
   exec_executor_ = std::make_unique<SerialExecutor>(kExecWorkers);
+  exec_clients_ = std::make_unique<ExecClients>(&resources_);
   execs_ = std::make_unique<ExecService>(
       manager_.get(), cgroups_.get(), loop_.get(), exec_executor_.get(),
-      [this](const SessionRecord& record) {
-        return MakeInitClient(flags_.paths.InitSocket(record.spec.session_id));
+      [this](const SessionRecord& record, const std::string& exec_id) {
+        return exec_clients_->Make(record, exec_id);
       },
       incidents_.get(), metrics_.get(), Clock::Real());
-  manager_->SetGoneListener([this](const std::string& id) { execs_->OnSessionGone(id); });
+  manager_->SetGoneListener([this](const std::string& id) {
+    execs_->OnSessionGone(id);
+    exec_clients_->OnSessionGone(id);
+  });
   PADDOCK_RETURN_IF_ERROR(SweepBuilds(resources_));
+  RuntimeProver prover(&resources_, boot_id_);
+  prover.Sweep();
   SessionRestorer restorer(boot_id_, &resources_, tombstones_.get(), manager_.get());
   PADDOCK_ASSIGN_OR_RETURN(const SessionRestorer::Result found, restorer.Run(kSweepTimeout));
   LogInfo("sessions of the earlier agent", {{"adopted", found.adopted},
@@ -167,6 +174,8 @@ absl::Status Agent::OpenSessions() {
                                             {"rebooted", found.rebooted},
                                             {"orphans", found.orphans},
                                             {"loose_volumes", found.loose_volumes}});
+  // With the slots of running sessions known, and before anybody can ask for one.
+  ProveRuntimes(&prover);
   pool_->Start();
   PADDOCK_RETURN_IF_ERROR(OpenBuilds());
   egress_reader_ =
@@ -178,6 +187,23 @@ absl::Status Agent::OpenSessions() {
   housekeeper_->Run();
   housekeeper_->Start();
   return absl::OkStatus();
+}
+
+void Agent::ProveRuntimes(RuntimeProver* prover) {
+  resources_.refused_runtimes = runtimes_.missing;
+  for (const auto& [name, runtime] : runtimes_.found) {
+    const absl::Status proof = prover->Prove(name);
+    if (proof.ok()) continue;
+    resources_.refused_runtimes[name] = std::string(proof.message());
+    LogWarning("no session can have this runtime class",
+               {{"runtime_class", name}, {"reason", proof.ToString()}});
+  }
+  for (const char* name : {"crun", "runc"}) {
+    if (resources_.refused_runtimes.count(name) > 0) continue;
+    runtimes_.standard = runtimes_.found[name];
+    break;
+  }
+  resources_.runtimes[""] = runtimes_.standard.get();
 }
 
 absl::Status Agent::OpenBuilds() {
@@ -248,7 +274,9 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
   capacity.set_sessions(flags_.max_sessions);
   request.mutable_labels()->insert(flags_.labels.begin(), flags_.labels.end());
   for (const auto& [name, runtime] : resources_.runtimes) {
-    if (!name.empty()) request.add_runtime_classes(name);
+    if (!name.empty() && resources_.refused_runtimes.count(name) == 0) {
+      request.add_runtime_classes(name);
+    }
   }
   request.set_base_image(base_image_);
   auto& details = *request.mutable_details();
@@ -256,8 +284,8 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
   details["runtime"] = runtimes_.standard->name();
   details["kernel"] = KernelRelease();
   details["cgroups"] = PathExists("/sys/fs/cgroup/cgroup.controllers") ? "v2" : "v1";
-  for (const RuntimeProbe& probe : runtimes_.probes) {
-    if (!probe.reason.empty()) details[absl::StrCat("runtime_", probe.name)] = probe.reason;
+  for (const auto& [name, reason] : resources_.refused_runtimes) {
+    details[absl::StrCat("runtime_", name)] = reason;
   }
   if (const auto stats = gateway_->client()->Stats(); stats.ok() && !stats->problems.empty()) {
     details["egress_problems"] = absl::StrJoin(stats->problems, "; ");

@@ -20,10 +20,12 @@
 #include "nodeagent/session/egress_archive.h"
 #include "nodeagent/session/egress_feed.h"
 #include "nodeagent/session/egress_reader.h"
+#include "nodeagent/session/exec_clients.h"
 #include "nodeagent/session/exec_service.h"
 #include "nodeagent/session/housekeeper.h"
 #include "nodeagent/session/node_gauges.h"
 #include "nodeagent/session/node_identity.h"
+#include "nodeagent/session/runtime_prover.h"
 #include "nodeagent/session/session_manager.h"
 #include "nodeagent/session/tombstone_log.h"
 
@@ -47,6 +49,8 @@ class Agent {
   absl::Status OpenLayers();
   absl::Status OpenIsolation();
   absl::Status OpenSessions();
+  // Decides which runtime classes are offered, and which one is the default.
+  void ProveRuntimes(RuntimeProver* prover);
   absl::Status Serve();
   absl::Status Join(std::function<void()> on_superseded);
   absl::Status OpenBuilds();
@@ -80,6 +84,7 @@ class Agent {
   std::unique_ptr<SessionManager> manager_;
   std::unique_ptr<IncidentMonitor> incidents_;
   std::unique_ptr<SerialExecutor> exec_executor_;
+  std::unique_ptr<ExecClients> exec_clients_;
   std::unique_ptr<ExecService> execs_;
   std::unique_ptr<LayerBuilder> builder_;
   std::unique_ptr<LayerCollector> collector_;

@@ -43,6 +43,9 @@ ABSL_FLAG(int64_t, capacity_cpu_millis, 0, "Of all sessions; 0: the machine's.")
 ABSL_FLAG(int64_t, capacity_memory_bytes, 0, "Of all sessions; 0: the machine's.");
 ABSL_FLAG(int64_t, capacity_disk_bytes, 0, "Of all sessions; 0: the volumes' file system.");
 ABSL_FLAG(std::string, init, "", "Program for PID 1; default: paddock-init beside the executable.");
+ABSL_FLAG(std::vector<std::string>, runtime_dirs,
+          std::vector<std::string>({"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin"}),
+          "Where crun, runc and runsc are looked for.");
 ABSL_FLAG(std::vector<std::string>, labels, {}, "key=value, for the scheduler.");
 ABSL_FLAG(int, ready_pairs, 16, "Namespace pairs that are kept made ahead.");
 ABSL_FLAG(int, workers, 16, "Sessions that are started or removed at once.");
@@ -165,6 +168,7 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   flags.capacity = Capacity();
   flags.init_path = absl::GetFlag(FLAGS_init).empty() ? BesideExecutable("paddock-init")
                                                       : absl::GetFlag(FLAGS_init);
+  flags.runtime_dirs = absl::GetFlag(FLAGS_runtime_dirs);
   PADDOCK_ASSIGN_OR_RETURN(flags.labels, Labels());
   flags.ready_pairs = absl::GetFlag(FLAGS_ready_pairs);
   flags.workers = absl::GetFlag(FLAGS_workers);

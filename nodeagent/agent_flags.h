@@ -34,6 +34,7 @@ struct AgentFlags {
   std::string cgroup;
   SandboxLimits capacity;  // Of the whole node; disk_bytes 0: what the volumes' file system has.
   std::string init_path;
+  std::vector<std::string> runtime_dirs;
   std::map<std::string, std::string> labels;
   int ready_pairs = 0;
   int workers = 0;

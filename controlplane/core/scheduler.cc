@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/errors.h"
 #include "controlplane/core/idempotency.h"
 
 namespace paddock {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr size_t kEnough = 32;
 constexpr size_t kMaxCandidates = 5;
+constexpr size_t kMaxReasons = 3;
 // More than the spread between an empty and a full node.
 constexpr double kImageBonus = 2.0;
 
@@ -125,6 +127,22 @@ SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& 
   SchedulingResult result;
   for (size_t i = 0; i < count; ++i) result.candidates.push_back(fitting[i].second->id);
   return result;
+}
+
+absl::Status CheckRuntimeClass(const std::vector<Node>& nodes, const std::string& runtime_class) {
+  if (runtime_class.empty() || nodes.empty()) return absl::OkStatus();
+  std::map<std::string, std::string> reasons;  // Each once, with the first node that says so.
+  for (const Node& node : nodes) {
+    if (Contains(node.runtime_classes, runtime_class)) return absl::OkStatus();
+    const auto reason = node.details.find(absl::StrCat("runtime_", runtime_class));
+    reasons.emplace(reason == node.details.end() ? "doesn't offer it" : reason->second, node.name);
+  }
+  std::vector<std::string> parts;
+  for (const auto& [reason, node] : reasons) {
+    if (parts.size() == kMaxReasons) break;
+    parts.push_back(absl::StrCat("node ", node, ": ", reason));
+  }
+  return errors::RuntimeClassUnavailable(runtime_class, absl::StrJoin(parts, "; "));
 }
 
 std::string ShapeOf(const PlacementNeeds& needs) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "controlplane/core/resources.h"
 
 namespace paddock {
@@ -44,6 +45,10 @@ double ScoreNode(const Node& node, const PlacementNeeds& needs);
 // fit, so the cost doesn't grow with the fleet and replicas don't all choose the same. Pure.
 SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,
                           uint64_t seed);
+
+// RUNTIME_CLASS_UNAVAILABLE, with what nodes say about it, when nodes are registered and none
+// offers `runtime_class`. Pure.
+absl::Status CheckRuntimeClass(const std::vector<Node>& nodes, const std::string& runtime_class);
 
 // Sessions of one shape have the same needs, so that they can wait in one queue.
 std::string ShapeOf(const PlacementNeeds& needs);

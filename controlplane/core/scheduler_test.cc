@@ -2,11 +2,16 @@
 
 #include <random>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace paddock {
 namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 Node MakeNode(int i) {
   Node node;
@@ -120,6 +125,23 @@ TEST(Scheduler, PropertyCandidatesFitAreDistinctAndOneIsFoundIfThereIsOne) {
       }
     }
   }
+}
+
+TEST(Scheduler, SaysWhyNoNodeHasTheRuntimeClass) {
+  Node first = MakeNode(1), second = MakeNode(2);
+  first.name = "one";
+  second.name = "two";
+  first.details["runtime_runsc"] = "runsc isn't installed";
+  second.details["runtime_runsc"] = "runsc ended with code 128: no ptrace";
+  const absl::Status status = CheckRuntimeClass({first, second}, "runsc");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr("\"runsc\""), HasSubstr("node one: runsc isn't installed"),
+                    HasSubstr("node two: runsc ended with code 128: no ptrace")));
+  second.runtime_classes = {"crun", "runsc"};
+  EXPECT_TRUE(CheckRuntimeClass({first, second}, "runsc").ok()) << "it may have room later";
+  EXPECT_TRUE(CheckRuntimeClass({first}, "").ok());
+  EXPECT_TRUE(CheckRuntimeClass({}, "runsc").ok()) << "nobody has said anything yet";
 }
 
 TEST(Scheduler, ShapesDifferByEveryNeed) {

@@ -145,6 +145,10 @@ absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,
     }
     PADDOCK_ASSIGN_OR_RETURN(NewSession session, Build(tenant, request, environment));
     ChooseNodes(&session);
+    if (session.candidates.empty()) {
+      PADDOCK_RETURN_IF_ERROR(
+          CheckRuntimeClass(*deps_.view->Get(), session.session.compute.runtime_class));
+    }
     created = deps_.sessions->Create(session, request.idempotency);
   }
   return created;

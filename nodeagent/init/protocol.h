@@ -26,15 +26,27 @@
 // `argument_count` arguments, `environment_count` NAME=value strings, and nothing after them.
 //
 // When the agent closes the connection, PID 1 forgets the command; the owner of its cgroup ends it.
+//
+// Where PID 1 doesn't answer, or can't be given a socket, the agent has the OCI runtime execute the
+// same program inside the sandbox as a helper, for one command: it finds one end of a connection as
+// kHelperFd, serves it as PID 1 would, and ends with it. Where descriptors can't come out of the
+// sandbox either, the helper was given the command's stdio as its own (kFlagInherit), and where an
+// exec has no cgroup in which it could be killed, the helper kills everything that descends from it
+// when the agent closes the connection before the command has ended (kHelperKills).
 namespace paddock::nodeagent::init_protocol {
 
 inline constexpr uint32_t kMagic = 0x314b4450;  // "PDK1" in memory
 inline constexpr uint16_t kVersion = 1;
 
 inline constexpr int kListenFd = 3;
+inline constexpr int kHelperFd = 3;
 // Where the runtime mounts the program inside the sandbox. A command with this as its first
 // argument runs PID 1's own program, whatever happened to the path.
 inline constexpr char kProgramPath[] = "/.paddock/init";
+// Its first argument: PID 1 without a socket, which only reaps; a helper; one that kills.
+inline constexpr char kReaper[] = "reap";
+inline constexpr char kHelper[] = "exec";
+inline constexpr char kHelperKills[] = "exec-kill";
 
 inline constexpr uint32_t kMaxPayloadBytes = 1024 * 1024;
 inline constexpr uint32_t kMaxArguments = 65536;
@@ -45,6 +57,9 @@ enum class RequestType : uint16_t { kExec = 1, kSignal = 2 };
 
 inline constexpr uint32_t kFlagTerminal = 1;
 inline constexpr uint32_t kFlagCgroup = 2;  // A second descriptor, an open cgroup.procs, follows.
+// The command takes the server's own descriptors 0, 1 and 2; kStarted brings none. With a terminal
+// they are that, and it is the server's controlling one.
+inline constexpr uint32_t kFlagInherit = 4;
 
 struct Request {
   uint32_t magic;

@@ -1,89 +1,14 @@
 #include "nodeagent/init/socket_client.h"
 
-#include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "common/status_macros.h"
+#include "nodeagent/init/exec_exchange.h"
 #include "nodeagent/init/init_connection.h"
-#include "nodeagent/init/socket_exec_handle.h"
-#include "nodeagent/init/wire.h"
 
 namespace paddock::nodeagent {
 namespace {
-
-using init_protocol::Reply;
-using init_protocol::ReplyType;
-
-constexpr int kPipeCount = 3;
-
-// A memfd that holds the payload.
-absl::StatusOr<UniqueFd> MakePayload(const std::string& payload) {
-  UniqueFd fd(memfd_create("exec", MFD_CLOEXEC));
-  if (!fd.valid()) {
-    return absl::ResourceExhaustedError(absl::StrCat("memfd_create: ", std::strerror(errno)));
-  }
-  for (size_t done = 0; done < payload.size();) {
-    ssize_t written = write(fd.get(), payload.data() + done, payload.size() - done);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) {
-      return absl::ResourceExhaustedError(absl::StrCat("memfd: ", std::strerror(errno)));
-    }
-    done += static_cast<size_t>(written);
-  }
-  return fd;
-}
-
-absl::Status Suspicious() {
-  return absl::InternalError("the sandbox's PID 1 sent descriptors of another kind");
-}
-
-// Nothing but an end of an anonymous pipe, opened for `access` alone, is used.
-absl::Status CheckPipe(int fd, int access) {
-  struct stat info;
-  struct statfs system;
-  if (fstat(fd, &info) != 0 || !S_ISFIFO(info.st_mode) || fstatfs(fd, &system) != 0 ||
-      system.f_type != PIPEFS_MAGIC || (fcntl(fd, F_GETFL) & O_ACCMODE) != access) {
-    return Suspicious();
-  }
-  return fcntl(fd, F_SETFL, access | O_NONBLOCK) == 0 ? absl::OkStatus() : Suspicious();
-}
-
-absl::Status CheckTerminal(int fd) {
-  struct stat info;
-  int number = 0;
-  if (fstat(fd, &info) != 0 || !S_ISCHR(info.st_mode) || ioctl(fd, TIOCGPTN, &number) != 0) {
-    return Suspicious();
-  }
-  return fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0 ? absl::OkStatus() : Suspicious();
-}
-
-absl::Status TakeStreams(bool tty, std::vector<UniqueFd> fds, ExecStreams* streams) {
-  *streams = ExecStreams();
-  if (tty) {
-    PADDOCK_RETURN_IF_ERROR(CheckTerminal(fds[0].get()));
-    streams->terminal = std::move(fds[0]);
-    return absl::OkStatus();
-  }
-  PADDOCK_RETURN_IF_ERROR(CheckPipe(fds[0].get(), O_WRONLY));
-  PADDOCK_RETURN_IF_ERROR(CheckPipe(fds[1].get(), O_RDONLY));
-  PADDOCK_RETURN_IF_ERROR(CheckPipe(fds[2].get(), O_RDONLY));
-  streams->stdin_write = std::move(fds[0]);
-  streams->stdout_read = std::move(fds[1]);
-  streams->stderr_read = std::move(fds[2]);
-  return absl::OkStatus();
-}
 
 // A client of one sandbox. Stateless but for the path.
 class SocketClient : public InitClient {
@@ -93,41 +18,16 @@ class SocketClient : public InitClient {
   absl::StatusOr<std::unique_ptr<ExecHandle>> Exec(const ExecSpec& spec, int cgroup_procs_fd,
                                                    ExecStreams* streams,
                                                    absl::Duration timeout) override {
-    absl::Duration deadline = Clock::Real()->Monotonic() + timeout;
-    PADDOCK_ASSIGN_OR_RETURN(EncodedExec encoded, EncodeExec(spec, cgroup_procs_fd >= 0));
-    PADDOCK_ASSIGN_OR_RETURN(UniqueFd payload, MakePayload(encoded.payload));
+    const absl::Duration deadline = Clock::Real()->Monotonic() + timeout;
+    PADDOCK_ASSIGN_OR_RETURN(const EncodedExec encoded, EncodeExec(spec, cgroup_procs_fd >= 0));
+    PADDOCK_ASSIGN_OR_RETURN(const UniqueFd payload, MakePayload(encoded.payload));
     PADDOCK_ASSIGN_OR_RETURN(UniqueFd connection, ConnectToInit(socket_path_, timeout));
-    std::vector<int> fds = {payload.get()};
-    if (cgroup_procs_fd >= 0) fds.push_back(cgroup_procs_fd);
-    PADDOCK_RETURN_IF_ERROR(
-        SendPacket(connection.get(),
-                   {reinterpret_cast<const char*>(&encoded.header), sizeof(encoded.header)}, fds));
+    PADDOCK_RETURN_IF_ERROR(SendExec(connection.get(), encoded, payload.get(), cgroup_procs_fd));
     PADDOCK_RETURN_IF_ERROR(WaitReadable(connection.get(), deadline - Clock::Real()->Monotonic()));
-    return Started(spec, std::move(connection), streams);
+    return ReceiveStarted(spec, /*inherits=*/false, std::move(connection), streams);
   }
 
  private:
-  static absl::StatusOr<std::unique_ptr<ExecHandle>> Started(const ExecSpec& spec,
-                                                             UniqueFd connection,
-                                                             ExecStreams* streams) {
-    PADDOCK_ASSIGN_OR_RETURN(Packet packet, ReceivePacket(connection.get()));
-    PADDOCK_ASSIGN_OR_RETURN(
-        Reply reply,
-        ParseReply(packet.bytes, static_cast<int>(packet.fds.size()), spec.tty ? 1 : kPipeCount));
-    if (reply.type == static_cast<uint16_t>(ReplyType::kFailed)) return FailureStatus(reply, spec);
-    if (reply.type != static_cast<uint16_t>(ReplyType::kStarted)) {
-      return absl::UnavailableError("the command was killed before it started");
-    }
-    PADDOCK_RETURN_IF_ERROR(TakeStreams(spec.tty, std::move(packet.fds), streams));
-    UniqueFd terminal;
-    if (spec.tty) {
-      terminal.reset(fcntl(streams->terminal.get(), F_DUPFD_CLOEXEC, 0));
-      if (!terminal.valid()) return absl::ResourceExhaustedError("no descriptor left");
-    }
-    return std::make_unique<SocketExecHandle>(std::move(connection), std::move(terminal),
-                                              reply.pid);
-  }
-
   const std::string socket_path_;
 };
 

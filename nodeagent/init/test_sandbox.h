@@ -34,13 +34,25 @@ class TestSandbox {
  public:
   static constexpr absl::Duration kTimeout = absl::Seconds(20);
 
+  // A socket as PID 1's, which the test serves.
+  class Listener {
+   public:
+    explicit Listener(std::string path) : path_(std::move(path)), fd_(Listen(path_)) {}
+    const std::string& path() const { return path_; }
+    UniqueFd Accept() const { return UniqueFd(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+
+   private:
+    const std::string path_;
+    const UniqueFd fd_;
+  };
+
   TestSandbox() {
     // Commands may end before they have read their input.
     signal(SIGPIPE, SIG_IGN);
     char name[] = "/tmp/paddock-init-test-XXXXXX";
     directory_ = mkdtemp(name);
     socket_ = directory_ + "/init.sock";
-    int listener = Listen();
+    const int listener = Listen(socket_);
     pid_ = fork();
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // A test that dies leaves nothing behind.
@@ -112,11 +124,11 @@ class TestSandbox {
   }
 
  private:
-  int Listen() {
+  static int Listen(const std::string& path) {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_.c_str());
+    std::snprintf(address.sun_path, sizeof(address.sun_path), "%s", path.c_str());
     EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     EXPECT_EQ(listen(fd, 128), 0);
     return fd;

@@ -123,6 +123,11 @@ absl::StatusOr<EncodedExec> EncodeExec(const ExecSpec& spec, bool with_cgroup) {
   return encoded;
 }
 
+EncodedExec OnInheritedStdio(EncodedExec encoded) {
+  encoded.header.flags |= init_protocol::kFlagInherit;
+  return encoded;
+}
+
 Request EncodeSignal(int signal) {
   Request request = {};
   request.magic = init_protocol::kMagic;

@@ -20,6 +20,9 @@ struct EncodedExec {
 // protocol.h allows. An empty directory means /workspace, rows or columns below 1 mean 24 and 80.
 absl::StatusOr<EncodedExec> EncodeExec(const ExecSpec& spec, bool with_cgroup);
 
+// The same command, to run on stdio that the server was given (kFlagInherit).
+EncodedExec OnInheritedStdio(EncodedExec encoded);
+
 init_protocol::Request EncodeSignal(int signal);
 
 // Checks one packet from PID 1, which is hostile input: size, magic, version, type, ranges, and

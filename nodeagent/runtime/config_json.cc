@@ -1,6 +1,7 @@
 #include "nodeagent/runtime/config_json.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -65,15 +66,17 @@ Json Mounts(const ContainerSpec& spec, const ConfigContext& context) {
     mounts.push_back(BindReadOnly(absl::StrCat(spec.etc_dir, "/", name),
                                   absl::StrCat("/etc/", name), /*executable=*/false));
   }
-  mounts.push_back(BindReadOnly(context.init_path, "/.paddock/init", /*executable=*/true));
+  mounts.push_back(BindReadOnly(context.init_path, kInitPath, /*executable=*/true));
   return mounts;
 }
 
-Json Process(const ContainerSpec& spec) {
+Json Process(const ContainerSpec& spec, const ConfigContext& context) {
+  Json arguments = {kInitPath};
+  if (!context.init_serves) arguments.push_back("reap");
   return {
       {"terminal", false},
       {"user", {{"uid", 0}, {"gid", 0}}},
-      {"args", {"/.paddock/init"}},
+      {"args", std::move(arguments)},
       {"env", spec.env},
       {"cwd", "/workspace"},
       // Nothing inheritable or ambient: a command that drops root drops them all.
@@ -94,8 +97,10 @@ Json IdMapping(const ContainerSpec& spec) {
 }
 
 Json Linux(const ContainerSpec& spec, const ConfigContext& context) {
+  Json user = {{"type", "user"}};
+  if (!context.userns_path.empty()) user["path"] = context.userns_path;
   Json linux_part = {
-      {"namespaces", Json::array({{{"type", "user"}, {"path", context.userns_path}},
+      {"namespaces", Json::array({std::move(user),
                                   {{"type", "network"}, {"path", context.netns_path}},
                                   {{"type", "pid"}},
                                   {{"type", "ipc"}},
@@ -119,7 +124,7 @@ Json Linux(const ContainerSpec& spec, const ConfigContext& context) {
 Json BuildConfigJson(const ContainerSpec& spec, const ConfigContext& context) {
   Json config = {
       {"ociVersion", "1.0.2"},           {"root", {{"path", context.rootfs}, {"readonly", false}}},
-      {"hostname", spec.hostname},       {"process", Process(spec)},
+      {"hostname", spec.hostname},       {"process", Process(spec, context)},
       {"mounts", Mounts(spec, context)}, {"linux", Linux(spec, context)},
   };
   if (!context.seccomp_bpf_base64.empty()) {

@@ -13,7 +13,8 @@ namespace paddock::nodeagent {
 struct ConfigContext {
   std::string rootfs;       // Where the overlay is mounted.
   std::string init_path;    // PID 1's program on the host.
-  std::string userns_path;  // Paths at which the runtime finds the namespaces.
+  std::string userns_path;  // Paths at which the runtime finds the namespaces. Without the first
+                            // it makes one itself.
   std::string netns_path;
   // For runtimes that place the sandbox in its cgroup themselves; else "".
   std::string cgroups_path;
@@ -26,8 +27,12 @@ struct ConfigContext {
   // runc wants the ids of the user namespace that it joins; crun, given them, would make the
   // sandbox the owner of the host's /dev/null.
   bool name_id_mappings = false;
+  // Whether PID 1 gets its socket; else it only reaps.
+  bool init_serves = true;
 };
 
+// Where the sandbox's program is mounted inside.
+inline constexpr char kInitPath[] = "/.paddock/init";
 // Number of ids in a session's range.
 inline constexpr uint32_t kIdRange = 65'536;
 // Most pseudo terminals that a sandbox may have; the kernel's pool is shared by the machine.

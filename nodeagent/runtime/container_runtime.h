@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "nodeagent/system/unique_fd.h"
 
 namespace paddock::nodeagent {
 
@@ -57,6 +58,16 @@ struct RunningContainer {
   uint64_t start_time = 0;  // /proc/<pid>/stat field 22; with pid it names the process for good.
 };
 
+// The sandbox's own program, to be executed inside a running container as its root, beside PID 1.
+// Descriptors stay the caller's; -1: /dev/null.
+struct HelperProcess {
+  std::string argument;  // What it is to be; see init/protocol.h.
+  int connection = -1;   // Becomes descriptor 3.
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+};
+
 // Starts and ends containers by executing an OCI runtime. Implementations: crun, runc, runsc
 // (nodeagent/runtime). Thread-safe; calls for one session must not overlap (the session's worker
 // sees to that).
@@ -82,6 +93,19 @@ class ContainerRuntime {
   // polling). If it is gone already, soon. `cgroup` tells whether it was for lack of memory.
   virtual void WatchExit(const RunningContainer& container, const std::string& cgroup,
                          std::function<void(ContainerExit)> on_exit) = 0;
+
+  // Whether its sandboxes take our socket: their PID 1 serves it, and descriptors can come out.
+  // Else PID 1 only reaps, and every command needs ExecHelper, with its stdio made here.
+  virtual bool takes_socket() const { return true; }
+
+  // Has the runtime's `exec` start a helper in a container that runs, whoever started that. Returns
+  // the pidfd of the process that stands for it on the host, invalid when that has ended already;
+  // it is reaped when it ends. After an error a helper may still appear, late. Errors: UNAVAILABLE
+  // with the runtime's own words, RESOURCE_EXHAUSTED as Start, DEADLINE_EXCEEDED.
+  virtual absl::StatusOr<UniqueFd> ExecHelper(const ContainerSpec& spec,
+                                              const HelperProcess& helper, absl::Duration timeout) {
+    return absl::UnimplementedError("this runtime starts no helpers");
+  }
 
   // Kills every process of the cgroup, waits until it is empty, removes the cgroup (with those of
   // its execs) and the runtime's state. What isn't there is OK.

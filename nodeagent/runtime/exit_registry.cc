@@ -99,6 +99,10 @@ void ExitRegistry::NameHelpers(const std::string& comm) {
   helper_comms_.insert(comm);
 }
 
+absl::Status ExitRegistry::ReapAtEnd(UniqueFd pidfd) {
+  return watcher_->Watch(std::move(pidfd), [](int fd) { (void)TakeExitStatus(fd); });
+}
+
 void ExitRegistry::ReapLater() {
   {
     absl::MutexLock lock(&mutex_);

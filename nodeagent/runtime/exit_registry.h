@@ -30,6 +30,8 @@ class ExitRegistry {
   // Calls `callback` once with the end of a tracked container, from the watcher's thread; unknown
   // exit, soon, for one whose process is gone.
   void OnExit(const std::string& cgroup, const RunningContainer& container, Callback callback);
+  // Reaps a process that a runtime left to us, when it ends; not a container's.
+  absl::Status ReapAtEnd(UniqueFd pidfd);
   // A runtime has been executed: what it left behind is reaped before long.
   void ReapLater();
   // Processes of a runtime may be called this, too: what is executed by its descriptor bears the

@@ -129,6 +129,7 @@ absl::StatusOr<ExitStatus> LauncherPool::Launch(const LaunchPlan& plan) {
 
 absl::Status LauncherPool::OpenLayers(Job* job) {
   const LaunchPlan& plan = *job->plan;
+  if (plan.volume_dir.empty()) return absl::OkStatus();
   for (const std::string& dir : plan.lower_dirs) {
     PADDOCK_ASSIGN_OR_RETURN(UniqueFd lower,
                              CloneIdmapped(dir, plan.userns_fd, MountAccess::kReadOnly));
@@ -154,8 +155,11 @@ absl::Status LauncherPool::MountRoot(const Job& job) {
 
 absl::StatusOr<ExitStatus> LauncherPool::Execute(const Job& job) {
   const LaunchPlan& plan = *job.plan;
-  PADDOCK_RETURN_IF_ERROR(MountRoot(job));
-  const auto unmount = absl::MakeCleanup([this] { DetachMount(rootfs_).IgnoreError(); });
+  const bool has_root = !plan.volume_dir.empty();
+  if (has_root) PADDOCK_RETURN_IF_ERROR(MountRoot(job));
+  const auto unmount = absl::MakeCleanup([this, has_root] {
+    if (has_root) DetachMount(rootfs_).IgnoreError();
+  });
   PADDOCK_ASSIGN_OR_RETURN(const SpawnedProcess child, Spawn(plan.command));
   absl::StatusOr<ExitStatus> exit = WaitForExit(child.pidfd.get(), plan.timeout);
   if (exit.ok()) return exit;

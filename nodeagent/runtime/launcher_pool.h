@@ -20,7 +20,7 @@ namespace paddock::nodeagent {
 // descriptors belong to the caller.
 struct LaunchPlan {
   std::vector<std::string> lower_dirs;  // Top first.
-  std::string volume_dir;               // With upper/ and work/.
+  std::string volume_dir;               // With upper/ and work/. Empty: no root file system at all.
   bool volatile_upper = false;
   int userns_fd = -1;
   uint32_t uid_base = 0;

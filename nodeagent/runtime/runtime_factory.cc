@@ -22,9 +22,11 @@ namespace paddock::nodeagent {
 namespace {
 
 // Absolute path of a program that answers to --version; NOT_FOUND when it isn't installed.
-absl::StatusOr<std::string> FindRuntime(const std::string& name, std::string* version) {
-  for (const char* dir : {"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/"}) {
-    const std::string path = absl::StrCat(dir, name);
+absl::StatusOr<std::string> FindRuntime(const std::string& name,
+                                        const std::vector<std::string>& dirs,
+                                        std::string* version) {
+  for (const std::string& dir : dirs) {
+    const std::string path = absl::StrCat(dir, "/", name);
     if (!PathExists(path)) continue;
     SpawnSpec command;
     command.argv = {path, "--version"};
@@ -46,15 +48,17 @@ rlim_t MaxOpenFiles() {
   return limit.rlim_max;
 }
 
-absl::StatusOr<OciRuntime::Shared> MakeShared(const OciRuntimeOptions& options,
-                                              CgroupManager* cgroups) {
-  OciRuntime::Shared shared;
+absl::StatusOr<std::shared_ptr<const OciRuntime::Shared>> MakeShared(
+    const OciRuntimeOptions& options, CgroupManager* cgroups) {
+  auto made = std::make_shared<OciRuntime::Shared>();
+  OciRuntime::Shared& shared = *made;
   shared.cgroups = cgroups;
   shared.init_path = options.init_path;
   if (!PathExists(options.init_path)) {
     return absl::FailedPreconditionError(
         absl::StrCat("the program for PID 1 isn't at ", options.init_path));
   }
+  PADDOCK_ASSIGN_OR_RETURN(shared.init_program, SealProgram(options.init_path));
   shared.seccomp_profile = SeccompProfile();
   PADDOCK_ASSIGN_OR_RETURN(const std::string bpf, CompileSeccompFilter(shared.seccomp_profile));
   shared.seccomp_bpf_base64 = absl::Base64Escape(bpf);
@@ -67,15 +71,15 @@ absl::StatusOr<OciRuntime::Shared> MakeShared(const OciRuntimeOptions& options,
   PADDOCK_ASSIGN_OR_RETURN(shared.launchers,
                            LauncherPool::Create(options.work_dir, options.launchers, needed));
   PADDOCK_ASSIGN_OR_RETURN(shared.exits, ExitRegistry::Create(cgroups));
-  return shared;
+  return made;
 }
 
-absl::StatusOr<std::unique_ptr<ContainerRuntime>> MakeRuntime(OciFlavor flavor,
-                                                              const OciRuntime::Shared& shared) {
+absl::StatusOr<std::unique_ptr<ContainerRuntime>> MakeRuntime(
+    OciFlavor flavor, const std::shared_ptr<const OciRuntime::Shared>& shared) {
   UniqueFd program;
   if (flavor.wants_sealing) {
     PADDOCK_ASSIGN_OR_RETURN(program, SealProgram(flavor.program));
-    shared.exits->NameHelpers(absl::StrCat(program.get()));
+    shared->exits->NameHelpers(absl::StrCat(program.get()));
   }
   return std::make_unique<OciRuntime>(std::move(flavor), std::move(program), shared);
 }
@@ -89,26 +93,29 @@ std::string FirstLine(const std::string& text) {
 absl::StatusOr<OciRuntimes> MakeOciRuntimes(const OciRuntimeOptions& options,
                                             CgroupManager* cgroups) {
   PADDOCK_RETURN_IF_ERROR(BecomeSubreaper());
-  PADDOCK_ASSIGN_OR_RETURN(const OciRuntime::Shared shared, MakeShared(options, cgroups));
+  PADDOCK_ASSIGN_OR_RETURN(const std::shared_ptr<const OciRuntime::Shared> shared,
+                           MakeShared(options, cgroups));
   OciRuntimes runtimes;
-  std::string version;
-  for (const char* name : {"crun", "runc"}) {
-    absl::StatusOr<std::string> path = FindRuntime(name, &version);
-    runtimes.probes.push_back({name, path.ok() ? "" : std::string(path.status().message())});
-    const bool wanted = options.standard.empty() || options.standard == name;
-    if (!path.ok() || !wanted || runtimes.standard != nullptr) continue;
-    const bool crun = absl::string_view(name) == "crun";
-    PADDOCK_ASSIGN_OR_RETURN(runtimes.standard,
-                             MakeRuntime(crun ? CrunFlavor(*path) : RuncFlavor(*path), shared));
+  for (const auto& make : {CrunFlavor, RuncFlavor, RunscFlavor}) {
+    const std::string name = make("").name;
+    std::string version;
+    const absl::StatusOr<std::string> path = FindRuntime(name, options.search_dirs, &version);
+    if (!path.ok()) {
+      runtimes.missing[name] = std::string(path.status().message());
+      continue;
+    }
+    PADDOCK_ASSIGN_OR_RETURN(runtimes.found[name], MakeRuntime(make(*path), shared));
     LogInfo("OCI runtime", {{"name", name}, {"version", FirstLine(version)}});
   }
-  if (runtimes.standard == nullptr) {
-    return absl::FailedPreconditionError("neither crun nor runc works on this machine");
+  for (const char* name : {"crun", "runc"}) {
+    const auto found = runtimes.found.find(name);
+    const bool wanted = options.standard.empty() || options.standard == name;
+    if (wanted && found != runtimes.found.end() && runtimes.standard == nullptr) {
+      runtimes.standard = found->second;
+    }
   }
-  absl::StatusOr<std::string> runsc = FindRuntime("runsc", &version);
-  runtimes.probes.push_back({"runsc", runsc.ok() ? "" : std::string(runsc.status().message())});
-  if (runsc.ok()) {
-    PADDOCK_ASSIGN_OR_RETURN(runtimes.runsc, MakeRuntime(RunscFlavor(*runsc), shared));
+  if (runtimes.standard == nullptr) {
+    return absl::FailedPreconditionError("neither crun nor runc is installed on this machine");
   }
   return runtimes;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,25 +25,24 @@ struct OciRuntimeOptions {
   // Directories that sessions' files (bundle_dir, runtime_root, etc_dir) lie below. Launchers keep
   // only the mounts that hold these and the system's own directories, no other file system busy.
   std::vector<std::string> session_dirs;
-  std::string standard = "";  // "crun" or "runc" instead of the first of them that works.
-  int launchers = 4;          // How many containers may be on their way into being at once.
-};
-
-// What became of looking for one runtime.
-struct RuntimeProbe {
-  std::string name;    // "crun", "runc", "runsc"
-  std::string reason;  // Why it can't be used here; empty when it can.
+  std::string standard = "";  // "crun" or "runc" instead of the first of them that is there.
+  // Where the runtimes' programs are looked for, the first directory first.
+  std::vector<std::string> search_dirs = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+                                          "/usr/bin"};
+  int launchers = 4;  // How many containers may be on their way into being at once.
 };
 
 struct OciRuntimes {
-  std::unique_ptr<ContainerRuntime> standard;  // crun, else runc.
-  std::unique_ptr<ContainerRuntime> runsc;     // null where it doesn't work.
-  std::vector<RuntimeProbe> probes;            // For the node's status.
+  // Those whose programs are there, by name ("crun", "runc", "runsc"). Whether containers start
+  // with them is another question.
+  std::map<std::string, std::shared_ptr<ContainerRuntime>> found;
+  std::map<std::string, std::string> missing;  // The others, each with the reason.
+  std::shared_ptr<ContainerRuntime> standard;  // crun, else runc.
 };
 
 // Finds the OCI runtimes of this machine, makes the process a child subreaper and compiles the
-// seccomp filter. `cgroups` must outlive them. FAILED_PRECONDITION when neither crun nor runc
-// works.
+// seccomp filter. `cgroups` must outlive them. FAILED_PRECONDITION when neither crun nor runc is
+// there.
 absl::StatusOr<OciRuntimes> MakeOciRuntimes(const OciRuntimeOptions& options,
                                             CgroupManager* cgroups);
 

@@ -273,6 +273,8 @@ void ExecProcess::Finish(bool exited, const absl::Status& status) {
   for (Channel* channel : {&stdout_, &stderr_, &exit_watch_}) Close(channel);
   DropStdin();
   end.streams = std::move(streams_);
+  // Closes the connection: for some sandboxes that alone says that the command is to be killed.
+  handle_.reset();
   // Both are called last; keeping this alive is the owner's matter until then.
   auto shared = std::make_shared<End>(std::move(end));
   calls_.push_back([self = shared_from_this(), handler = std::move(on_end_), shared, status] {

@@ -100,8 +100,8 @@ void ExecService::StartOnWorker(const Prepared& prepared,
   if (!procs.ok()) return process->FailStart(procs.status());
   const UniqueFd procs_fd(*procs);
   ExecStreams streams;
-  auto handle =
-      init_factory_(prepared.record)->Exec(prepared.spec, procs_fd.get(), &streams, kStartTimeout);
+  auto handle = init_factory_(prepared.record, process->exec_id())
+                    ->Exec(prepared.spec, procs_fd.get(), &streams, kStartTimeout);
   if (!handle.ok()) return process->FailStart(handle.status());
   // When it was cancelled meanwhile, the task that kills it is behind this one in the queue.
   if (!process->Attach(*std::move(handle), std::move(streams))) return;

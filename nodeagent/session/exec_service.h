@@ -33,7 +33,9 @@ class ExecService {
   static constexpr absl::Duration kStartTimeout = absl::Seconds(10);
   static constexpr absl::Duration kKillTimeout = absl::Seconds(10);
 
-  using InitFactory = std::function<std::unique_ptr<InitClient>(const SessionRecord& record)>;
+  // A client for one command in its cgroup.
+  using InitFactory = std::function<std::unique_ptr<InitClient>(const SessionRecord& record,
+                                                                const std::string& exec_id)>;
 
   ExecService(SessionManager* manager, CgroupManager* cgroups, PollLoop* loop,
               SerialExecutor* executor, InitFactory init_factory, IncidentMonitor* incidents,

@@ -227,6 +227,18 @@ TEST_F(SessionManagerTest, TheGatewayHasTheWholePolicyBeforeTheContainerStarts) 
   EXPECT_EQ(seen->host_ports[0].port, 8443);
 }
 
+TEST_F(SessionManagerTest, AnUnprovenRuntimeClassIsRefusedWithTheReason) {
+  RefuseRuntime("runsc", "runsc ended with code 128: no platform");
+  SessionSpec spec = Spec(1);
+  spec.runtime_class = "runsc";
+  const auto status = Put(spec);
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(status->phase, SessionPhase::kTerminated);
+  EXPECT_THAT(status->message, HasSubstr("runsc ended with code 128: no platform"));
+  EXPECT_EQ(machine().StartsOf(kId), 0);
+  EXPECT_THAT(machine().Things(), IsEmpty());
+}
+
 TEST_F(SessionManagerTest, RefusesIdsThatAreNone) {
   for (const char* id : {"", "../../etc", "sesn_", "sesn_../../../../../../etc/passwd"}) {
     SessionSpec spec = Spec(1);

@@ -178,6 +178,7 @@ absl::StatusOr<SessionRecord> RecordFromJson(const Json& json) {
   record.status = *std::move(status);
   record.boot_id = json.value("boot_id", "");
   record.start_attempts = json.value("start_attempts", 0);
+  record.runtime = json.value("runtime", "");
   if (json.contains("pair")) record.pair = PairFromJson(json["pair"]);
   if (json.contains("container")) {
     const Json& container = json["container"];
@@ -217,6 +218,7 @@ std::string EncodeSessionRecord(const SessionRecord& record) {
                {"boot_id", record.boot_id},
                {"start_attempts", record.start_attempts},
                {"removed", record.removed}};
+  if (!record.runtime.empty()) json["runtime"] = record.runtime;
   if (record.pair.has_value()) json["pair"] = PairToJson(*record.pair);
   if (record.container.has_value()) {
     json["container"] = {{"pid", record.container->pid},

@@ -31,6 +31,7 @@ struct SessionRecord {
   std::string boot_id;  // Of the boot in which its kernel resources were made.
   int start_attempts = 0;
   std::optional<PairRecord> pair;
+  std::string runtime;  // Name of the OCI runtime that started the container.
   std::optional<RunningContainer> container;
   // Execs whose command has ended but left processes behind; they survive a restart of the agent.
   std::set<std::string> background_execs;

@@ -31,6 +31,7 @@ SessionRecord Full() {
   record.start_attempts = 2;
   record.pair = PairRecord{4, 1879310336, "10.0.0.20", "10.0.0.3", "s4"};
   record.container = RunningContainer{4321, 99};
+  record.runtime = "runc";
   record.background_execs = {"a", "b"};
   record.removed = true;
   return record;
@@ -47,6 +48,7 @@ TEST(SessionRecordTest, ReadsWhatItWrote) {
   EXPECT_EQ(read->status.ended_at, absl::InfinitePast());
   EXPECT_EQ(read->pair->router_veth, "s4");
   EXPECT_EQ(read->container->start_time, 99u);
+  EXPECT_EQ(read->runtime, "runc");
 }
 
 TEST(SessionRecordTest, APolicyIsTheOneItWasCreatedWith) {

@@ -105,9 +105,9 @@ absl::Status SessionRestorer::RestoreOne(SessionRecord record) {
 }
 
 absl::Status SessionRestorer::Adopt(SessionRecord record) {
-  const auto runtime = resources_->runtimes.find(record.spec.runtime_class);
-  const bool alive = runtime != resources_->runtimes.end() && record.container.has_value() &&
-                     record.pair.has_value() && runtime->second->IsAlive(*record.container);
+  ContainerRuntime* const runtime = resources_->RuntimeOf(record);
+  const bool alive = runtime != nullptr && record.container.has_value() &&
+                     record.pair.has_value() && runtime->IsAlive(*record.container);
   if (!alive) {
     ++result_.ended;
     const bool fenced = fenced_.count(record.spec.session_id) > 0;

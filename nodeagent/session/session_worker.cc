@@ -108,9 +108,13 @@ absl::Status SessionManager::RunSteps(Entry* entry, StartContext* context) {
                 absl::InvalidArgumentError("its network policy can't be read by this node, and a "
                                            "session never runs with more than it asked for"));
   }
-  if (resources_->runtimes.count(record.spec.runtime_class) == 0) {
-    return fail(kReasonStartFailed,
-                errors::RuntimeClassUnavailable(record.spec.runtime_class, "not on this node"));
+  const std::string& runtime = record.spec.runtime_class;
+  const auto refused = resources_->refused_runtimes.find(runtime);
+  if (refused != resources_->refused_runtimes.end()) {
+    return fail(kReasonStartFailed, errors::RuntimeClassUnavailable(runtime, refused->second));
+  }
+  if (resources_->runtimes.count(runtime) == 0) {
+    return fail(kReasonStartFailed, errors::RuntimeClassUnavailable(runtime, "not on this node"));
   }
   context->container = DescribeContainer(*resources_->paths, record);
   for (const std::unique_ptr<StartStep>& step : steps_) {
@@ -405,15 +409,15 @@ SessionManager::Answers SessionManager::CollectAnswers(Entry* entry, uint64_t ti
 }
 
 void SessionManager::WatchExit(const SessionRecord& record) {
-  const auto runtime = resources_->runtimes.find(record.spec.runtime_class);
-  if (runtime == resources_->runtimes.end()) return;
-  runtime->second->WatchExit(*record.container, record.spec.session_id,
-                             [mailbox = mailbox_, session_id = record.spec.session_id,
-                              generation = record.spec.generation](const ContainerExit& exit) {
-                               absl::MutexLock lock(&mailbox->mutex);
-                               if (mailbox->manager != nullptr)
-                                 mailbox->manager->OnExit(session_id, generation, exit);
-                             });
+  ContainerRuntime* const runtime = resources_->RuntimeOf(record);
+  if (runtime == nullptr) return;
+  runtime->WatchExit(*record.container, record.spec.session_id,
+                     [mailbox = mailbox_, session_id = record.spec.session_id,
+                      generation = record.spec.generation](const ContainerExit& exit) {
+                       absl::MutexLock lock(&mailbox->mutex);
+                       if (mailbox->manager != nullptr)
+                         mailbox->manager->OnExit(session_id, generation, exit);
+                     });
 }
 
 void SessionManager::OnExit(const std::string& session_id, int64_t generation,

@@ -21,6 +21,13 @@ std::vector<std::unique_ptr<StartStep>> MakeStartSteps(const NodeResources* reso
   return steps;
 }
 
+ContainerRuntime* NodeResources::RuntimeOf(const SessionRecord& record) const {
+  auto it = runtimes.find(record.runtime);
+  // "" is the default of now, which the container may not have been started by.
+  if (record.runtime.empty() || it == runtimes.end()) it = runtimes.find(record.spec.runtime_class);
+  return it == runtimes.end() ? nullptr : it->second;
+}
+
 ContainerSpec DescribeContainer(const Paths& paths, const SessionRecord& record) {
   const std::string& id = record.spec.session_id;
   ContainerSpec spec;

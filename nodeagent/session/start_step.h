@@ -31,10 +31,15 @@ struct NodeResources {
   CgroupManager* cgroups = nullptr;
   // By runtime class; "" is the node's default.
   std::map<std::string, ContainerRuntime*> runtimes;
+  // Of them, those that start no new sessions, with the exact reason.
+  std::map<std::string, std::string> refused_runtimes;
   EgressArchive* egress_archive = nullptr;  // None: the events of ended sessions aren't kept.
   std::string base_image;  // Digest of the layer that sessions without packages start from.
   // Set by the operator: these are the registries, whatever the layers name.
   std::optional<std::vector<std::string>> registry_hosts;
+
+  // The runtime of a session's container, or of the one that it would get; null when it is gone.
+  ContainerRuntime* RuntimeOf(const SessionRecord& record) const;
 };
 
 // What one start hands from step to step; lost with the process.

@@ -49,6 +49,7 @@ class RuntimeFixture : public ::testing::Test {
     options.init_path = PADDOCK_INIT_BINARY;
     options.standard = standard_runtime;
     options.session_dirs = {scratch_->path()};
+    AddTestRuntimes(&options);
     // Another file system, as volumes are: there when the launchers start.
     ASSERT_TRUE(MakeDirectories(Volumes()).ok());
     ASSERT_TRUE(MountTmpfs(Volumes(), "size=64m").ok());
@@ -57,7 +58,14 @@ class RuntimeFixture : public ::testing::Test {
     runtimes_ = std::make_unique<OciRuntimes>(*std::move(runtimes));
   }
 
+  // Runtimes that no package installs may lie anywhere.
+  static void AddTestRuntimes(OciRuntimeOptions* options) {
+    const char* dir = getenv("PADDOCK_TEST_RUNTIME_DIR");
+    if (dir != nullptr) options->search_dirs.insert(options->search_dirs.begin(), dir);
+  }
+
   static void TearDownTestSuite() {
+    chosen_ = nullptr;
     runtimes_.reset();
     if (cgroups_ != nullptr) {
       const absl::Status removed = cgroups_->RemoveSubtree();
@@ -78,15 +86,19 @@ class RuntimeFixture : public ::testing::Test {
     while (!sandboxes_.empty()) Remove(sandboxes_.begin()->first);
   }
 
+  // As nodeagent/system/paths.h draws them below a state directory.
+  static std::string Sessions() { return scratch_->path() + "/sessions"; }
   static std::string Volumes() { return scratch_->path() + "/volumes"; }
 
-  static ContainerRuntime* runtime() { return runtimes_->standard.get(); }
+  static ContainerRuntime* runtime() {
+    return chosen_ != nullptr ? chosen_ : runtimes_->standard.get();
+  }
 
   // A sandbox that doesn't run yet; slots have uid ranges of their own.
   ContainerSpec& Add(int slot = 0) {
     const std::string id = absl::StrCat("sesn_", slot);
-    absl::StatusOr<TestSandbox> sandbox = PrepareSandbox(
-        scratch_->path(), root_dir_, id, kUidBase + static_cast<uint32_t>(slot) * 65536);
+    absl::StatusOr<TestSandbox> sandbox =
+        PrepareSandbox(Sessions(), root_dir_, id, kUidBase + static_cast<uint32_t>(slot) * 65536);
     EXPECT_TRUE(sandbox.ok()) << sandbox.status();
     return (sandboxes_[id] = *std::move(sandbox)).spec;
   }
@@ -104,7 +116,7 @@ class RuntimeFixture : public ::testing::Test {
 
   void Remove(std::string id) {
     Destroy(sandboxes_[id].spec);
-    EXPECT_TRUE(RemoveTree(absl::StrCat(scratch_->path(), "/", id)).ok());
+    EXPECT_TRUE(RemoveTree(absl::StrCat(Sessions(), "/", id)).ok());
     sandboxes_.erase(id);
   }
 
@@ -163,6 +175,7 @@ class RuntimeFixture : public ::testing::Test {
   static inline std::string root_dir_;
   static inline std::unique_ptr<CgroupManager> cgroups_;
   static inline std::unique_ptr<OciRuntimes> runtimes_;
+  static inline ContainerRuntime* chosen_ = nullptr;  // Instead of the standard one.
   std::map<std::string, TestSandbox> sandboxes_;
 };
 

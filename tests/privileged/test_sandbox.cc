@@ -149,17 +149,17 @@ absl::StatusOr<TestSandbox> PrepareSandbox(const std::string& dir, const std::st
   return sandbox;
 }
 
-absl::StatusOr<CommandResult> RunInside(const ContainerSpec& spec,
-                                        const std::vector<std::string>& command,
-                                        absl::Duration timeout, const std::string& user,
-                                        int cgroup_procs_fd) {
-  const std::unique_ptr<InitClient> client = MakeInitClient(spec.init_socket);
-  ExecSpec exec;
-  exec.command = command;
-  exec.user = user;
+absl::StatusOr<CommandResult> RunBy(InitClient* client, const ExecSpec& spec,
+                                    const std::string& input, int cgroup_procs_fd,
+                                    absl::Duration timeout) {
   ExecStreams streams;
   PADDOCK_ASSIGN_OR_RETURN(const std::unique_ptr<ExecHandle> handle,
-                           client->Exec(exec, cgroup_procs_fd, &streams, timeout));
+                           client->Exec(spec, cgroup_procs_fd, &streams, timeout));
+  // Inputs of tests fit into a pipe; who has ended already doesn't take it.
+  if (!input.empty()) {
+    [[maybe_unused]] const ssize_t sent =
+        write(streams.stdin_write.get(), input.data(), input.size());
+  }
   streams.stdin_write.reset();
   CommandResult result;
   const absl::Duration deadline = Clock::Real()->Monotonic() + timeout;
@@ -184,6 +184,16 @@ absl::StatusOr<CommandResult> RunInside(const ContainerSpec& spec,
   result.code = exit.code;
   result.signal = exit.signal;
   return result;
+}
+
+absl::StatusOr<CommandResult> RunInside(const ContainerSpec& spec,
+                                        const std::vector<std::string>& command,
+                                        absl::Duration timeout, const std::string& user,
+                                        int cgroup_procs_fd) {
+  ExecSpec exec;
+  exec.command = command;
+  exec.user = user;
+  return RunBy(MakeInitClient(spec.init_socket).get(), exec, "", cgroup_procs_fd, timeout);
 }
 
 absl::StatusOr<CommandResult> ShellInside(const ContainerSpec& spec, const std::string& script,

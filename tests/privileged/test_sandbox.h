@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "nodeagent/init/init_client.h"
 #include "nodeagent/runtime/container_runtime.h"
 #include "nodeagent/system/unique_fd.h"
 
@@ -45,6 +46,10 @@ struct CommandResult {
   int signal = 0;
   std::string output;  // Both streams.
 };
+// Runs a command by `client` and takes what it says.
+absl::StatusOr<CommandResult> RunBy(InitClient* client, const ExecSpec& spec,
+                                    const std::string& input = "", int cgroup_procs_fd = -1,
+                                    absl::Duration timeout = absl::Seconds(20));
 // Runs a command inside by PID 1.
 absl::StatusOr<CommandResult> RunInside(const ContainerSpec& spec,
                                         const std::vector<std::string>& command,

@@ -20,6 +20,13 @@
 #include "nodeagent/init/program/user_database.h"
 
 namespace paddock::nodeagent::program {
+
+void ResetSignals() {
+  for (int signal_number = 1; signal_number < NSIG; ++signal_number) {
+    signal(signal_number, SIG_DFL);
+  }
+}
+
 namespace {
 
 using init_protocol::Reply;
@@ -40,9 +47,21 @@ void JoinCgroup(const CommandRequest& request) {
   if (write(request.cgroup_fd, "0", 1) != 1) Fail(request, Step::kCgroup, errno);
 }
 
-// A session of its own, and PID 1's precautions taken back.
-void LeaveInit(const ProgramContext& context) {
-  setsid();
+bool Inherits(const CommandRequest& request) {
+  return (request.header.flags & init_protocol::kFlagInherit) != 0;
+}
+
+// A session of its own, and PID 1's precautions taken back. On an inherited terminal the session is
+// the helper's, which has it as the controlling one.
+void LeaveInit(const ProgramContext& context, const CommandRequest& request) {
+  bool terminal = (request.header.flags & init_protocol::kFlagTerminal) != 0;
+  if (Inherits(request) && terminal) {
+    setpgid(0, 0);
+    TakeForeground();
+  } else {
+    setsid();
+  }
+  ResetSignals();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -88,7 +107,9 @@ void LookUp(const CommandRequest& request, const char* spec, User* user) {
 
 Streams MakeStreams(const CommandRequest& request, const User& user) {
   Streams streams;
-  if ((request.header.flags & init_protocol::kFlagTerminal) != 0) {
+  if (Inherits(request)) {
+    UseInherited(&streams);
+  } else if ((request.header.flags & init_protocol::kFlagTerminal) != 0) {
     int error = MakeTerminal(request.header.rows, request.header.columns, &streams);
     if (error != 0) Fail(request, Step::kTerminal, error);
   } else {
@@ -130,7 +151,7 @@ void TakeIdentity(const CommandRequest& request, const User& user) {
 
 void RunCommand(const ProgramContext& context, const CommandRequest& request) {
   JoinCgroup(request);
-  LeaveInit(context);
+  LeaveInit(context, request);
   Payload payload = ReadPayload(request);
   static User user;
   LookUp(request, payload.user, &user);
@@ -147,7 +168,7 @@ void RunCommand(const ProgramContext& context, const CommandRequest& request) {
       error != 0) {
     Fail(request, Step::kStreams, error);
   }
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 3 && !Inherits(request); ++i) {
     if (dup2(streams.own[i], i) < 0) _exit(kFailedCode);
   }
   Execute(payload.arguments, environment, context.program_fd);

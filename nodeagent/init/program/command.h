@@ -6,7 +6,7 @@
 
 namespace paddock::nodeagent::program {
 
-// What PID 1 keeps for every command that it starts.
+// What PID 1, or a helper, keeps for every command that it starts.
 struct ProgramContext {
   char** environment;        // PID 1's own
   struct rlimit file_limit;  // RLIMIT_NOFILE as PID 1 found it
@@ -20,6 +20,9 @@ struct CommandRequest {
   int payload_fd;
   int cgroup_fd;  // -1: stays in PID 1's cgroup
 };
+
+// Signal dispositions are inherited; commands start with the default ones.
+void ResetSignals();
 
 // Turns the calling process, just forked by PID 1, into the command: joins the cgroup, makes its
 // stdio, takes on the user, answers kStarted (or kFailed) on the connection, and executes. All that

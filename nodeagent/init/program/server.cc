@@ -48,6 +48,20 @@ bool IsExec(const Request& header) {
 }  // namespace
 
 void Server::Run(int listener, const ProgramContext& context) {
+  Prepare(listener, context);
+  for (;;) RunOnce();
+}
+
+bool Server::RunOne(int connection, const ProgramContext& context) {
+  Prepare(-1, context);
+  slots_[0].state = State::kWaiting;
+  polled_[1] = {connection, POLLIN, 0};
+  used_ = 1;
+  while (used_ > 0) RunOnce();
+  return !abandoned_;
+}
+
+void Server::Prepare(int listener, const ProgramContext& context) {
   listener_ = listener;
   context_ = &context;
   struct sigaction action = {};
@@ -57,12 +71,14 @@ void Server::Run(int listener, const ProgramContext& context) {
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_SETMASK, &child, nullptr);
-  for (;;) {
-    bool more = Reap();
-    RetryExits();
-    bool retry = unsent_ > 0 || accept_paused_;
-    Wait(more ? 0 : retry ? kRetryMs : -1);
-  }
+}
+
+void Server::RunOnce() {
+  bool more = Reap();
+  RetryExits();
+  if (used_ == 0 && listener_ < 0) return;
+  bool retry = unsent_ > 0 || accept_paused_;
+  Wait(more ? 0 : retry ? kRetryMs : -1);
 }
 
 void Server::Wait(int timeout_ms) {
@@ -131,6 +147,7 @@ void Server::Serve(int index) {
     case Received::kNothing:
       return;
     case Received::kGone:
+      abandoned_ = abandoned_ || slot.state == State::kRunning;
       Forget(index);
       return;
     case Received::kMalformed:

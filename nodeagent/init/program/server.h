@@ -16,6 +16,9 @@ class Server {
  public:
   // `listener` is the inherited socket. `context` must outlive the server.
   [[noreturn]] void Run(int listener, const ProgramContext& context);
+  // Serves one connection that is there already, until it is over. False: the agent closed it while
+  // its command ran.
+  bool RunOne(int connection, const ProgramContext& context);
 
  private:
   enum class State {
@@ -31,6 +34,8 @@ class Server {
     init_protocol::Reply exit;
   };
 
+  void Prepare(int listener, const ProgramContext& context);
+  void RunOnce();
   // Waits for a connection, a request or the end of a child; at most `timeout_ms` (-1: for ever).
   void Wait(int timeout_ms);
   // Reaps a bounded number of children; true when there may be more.
@@ -52,6 +57,7 @@ class Server {
   bool accept_paused_ = false;  // No descriptor or memory for a new connection: wait a little.
   int unsent_ = 0;              // slots in kExitUnsent
   int used_ = 0;                // slots from here on were never used
+  bool abandoned_ = false;      // the agent closed a connection whose command ran
   Slot slots_[init_protocol::kMaxCommands];
   // The listener, then the connection of each slot (-1: none).
   struct pollfd polled_[init_protocol::kMaxCommands + 1];

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -48,6 +49,17 @@ int MakeTerminal(uint16_t rows, uint16_t columns, Streams* streams) {
   streams->agent[0] = master;
   streams->agent_count = 1;
   return 0;
+}
+
+void UseInherited(Streams* streams) {
+  for (int i = 0; i < 3; ++i) streams->own[i] = i;
+  streams->agent_count = 0;
+}
+
+void TakeForeground() {
+  // A background process that asks is stopped by SIGTTOU otherwise.
+  signal(SIGTTOU, SIG_IGN);
+  tcsetpgrp(STDIN_FILENO, getpid());
 }
 
 int GiveStreams(const Streams& streams, uid_t owner) {

@@ -20,6 +20,13 @@ int MakePipes(Streams* streams);
 // process, a session leader without one. 0 or an errno.
 int MakeTerminal(uint16_t rows, uint16_t columns, Streams* streams);
 
+// Descriptors 0, 1 and 2 as they are; nothing goes to the agent.
+void UseInherited(Streams* streams);
+
+// Makes the calling process's group the foreground group of the terminal that is its standard
+// input. Best effort.
+void TakeForeground();
+
 // Gives the command's ends to `owner`, who may then reopen /dev/stderr or the terminal. 0 or an
 // errno: EINVAL for a user outside of the sandbox's range of ids.
 int GiveStreams(const Streams& streams, uid_t owner);

@@ -100,6 +100,11 @@ class SessionFixture : public ::testing::Test {
   // Of the next agent.
   void set_registry_hosts(std::vector<std::string> hosts) { registry_hosts_ = std::move(hosts); }
   void set_egress_archive(EgressArchive* archive) { egress_archive_ = archive; }
+  // Runtime classes that start no sessions; before the first of them.
+  void RefuseRuntime(const std::string& runtime_class, const std::string& why) {
+    resources_.runtimes[runtime_class] = resources_.runtimes[""];
+    resources_.refused_runtimes[runtime_class] = why;
+  }
   void set_boot_id(const std::string& boot_id) { boot_id_ = boot_id; }
 
   SessionSpec Spec(int64_t generation) const {
