@@ -38,10 +38,10 @@ TEST(EgressGaugesTest, CountsByVerdictAndSession) {
   gauges.Update(stats);
   EXPECT_THAT(Values(registry, "paddock_node_egress_verdicts"),
               UnorderedElementsAre(Pair("allowed", 3), Pair("denied_name", 2)));
-  EXPECT_THAT(Values(registry, "paddock_session_egress"),
-              UnorderedElementsAre(Pair("allowed sesn_a", 3), Pair("denied sesn_a", 5),
-                                   Pair("bytes_sent sesn_a", 100),
-                                   Pair("bytes_received sesn_a", 200)));
+  EXPECT_THAT(
+      Values(registry, "paddock_session_egress"),
+      UnorderedElementsAre(Pair("allowed sesn_a", 3), Pair("denied sesn_a", 5),
+                           Pair("bytes_sent sesn_a", 100), Pair("bytes_received sesn_a", 200)));
 }
 
 TEST(EgressGaugesTest, ASessionsSeriesGoWithIt) {
