@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -33,7 +35,8 @@ class PackagesE2eTest : public E2eTest {
     return environment;
   }
 
-  // Watches until the image is READY or FAILED; counts the lines of each manager's log.
+  // Watches until the image is READY or FAILED, and prints its states as they come; counts the
+  // lines of each manager's log.
   v1::EnvironmentImage Settled(const std::string& id, std::map<std::string, int>* lines) {
     v1::WatchEnvironmentRequest request;
     request.set_environment_id(id);
@@ -41,14 +44,33 @@ class PackagesE2eTest : public E2eTest {
     const auto stream = client().environments().WatchEnvironment(context.get(), request);
     v1::WatchEnvironmentResponse event;
     v1::EnvironmentImage image;
+    const absl::Time begin = absl::Now();
     while (stream->Read(&event)) {
       if (event.has_log()) ++(*lines)[event.log().manager()];
       if (!event.has_environment()) continue;
       image = event.environment().image();
+      Print(absl::Now() - begin, image);
       if (image.state() == v1::IMAGE_STATE_READY || image.state() == v1::IMAGE_STATE_FAILED) break;
     }
     context->TryCancel();
     return image;
+  }
+
+  static void Print(absl::Duration after, const v1::EnvironmentImage& image) {
+    std::printf("  %6.3f s  %s %s\n", absl::ToDoubleSeconds(after),
+                v1::ImageState_Name(image.state()).c_str(), image.building_manager().c_str());
+    for (const v1::ImageLayer& layer : image.layers()) {
+      std::printf("             %-4s %8.1f KiB, built in %.1f s, %.19s…\n", layer.manager().c_str(),
+                  static_cast<double>(layer.size_bytes()) / 1024,
+                  static_cast<double>(layer.build_duration().seconds()) +
+                      layer.build_duration().nanos() * 1e-9,
+                  layer.digest().c_str());
+    }
+    if (image.has_failure()) {
+      std::printf("             %s of %s %s, exit code %d: %s\n", image.failure().reason().c_str(),
+                  image.failure().manager().c_str(), image.failure().package().c_str(),
+                  image.failure().exit_code(), image.failure().message().c_str());
+    }
   }
 
   v1::Session SessionFrom(const std::string& environment_id) {
