@@ -95,7 +95,6 @@ absl::Status LayerRegistry::Skopeo(std::vector<std::string> arguments) const {
     return absl::NotFoundError("the registry has no such layer");
   }
   return status;
-  return status;
 }
 
 absl::StatusOr<std::string> LayerRegistry::MakeScratch() const {
