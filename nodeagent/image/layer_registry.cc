@@ -88,7 +88,7 @@ absl::Status LayerRegistry::Skopeo(std::vector<std::string> arguments) const {
   spec.env.emplace_back("HOME=/root");
   SubprocessOptions options;
   options.timeout = options_.timeout;
-  const absl::Status status = RunChecked(spec, options).status();
+  absl::Status status = RunChecked(spec, options).status();
   const absl::string_view message = status.message();
   if (absl::StrContains(message, "manifest unknown") ||
       absl::StrContains(message, "name unknown")) {

@@ -93,7 +93,8 @@ class Walker {
       return absl::FailedPreconditionError(absl::StrCat(path, " is another file system"));
     }
     Field(path);
-    if (!S_ISDIR(st.st_mode) && st.st_nlink > 1) {
+    // An overlay makes its whiteouts of one inode, archives don't.
+    if (S_ISREG(st.st_mode) && st.st_nlink > 1) {
       const auto [first, added] = links_.emplace(st.st_ino, path);
       if (!added) {
         Field("link");

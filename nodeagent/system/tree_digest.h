@@ -27,10 +27,10 @@ struct TreeDigest {
 
 // Hashes a directory tree so that equal trees give equal digests wherever they lie: names in byte
 // order, types, modes, owners, times of modification, sizes, contents, link targets, device numbers
-// (so whiteouts), hard links by their first name, extended attributes. Left out is what is a matter
-// of the place: inode numbers, times of change, and the overlay's notes on where a file came from.
-// Links are never followed, nor other file systems entered. Nobody may write to the tree meanwhile.
-// Errors: RESOURCE_EXHAUSTED past a bound, CANCELLED, what a failed system call says.
+// (so whiteouts), hard links of files by their first name, extended attributes. Left out is what is
+// a matter of the place: inode numbers, times of change, and the overlay's notes on where a file
+// came from. Links are never followed, nor other file systems entered. Nobody may write to the tree
+// meanwhile. Errors: RESOURCE_EXHAUSTED past a bound, CANCELLED, what a failed system call says.
 absl::StatusOr<TreeDigest> DigestTree(const std::string& path, const TreeDigestOptions& options);
 
 // "sha256:…" of a file's content.

@@ -61,7 +61,7 @@ TEST(FullImageTest, EveryToolIsThereForEveryUserAndNewEnough) {
     GTEST_SKIP() << "PADDOCK_TEST_FULL_IMAGE names no image (deploy/base-image/build full)";
   }
   setenv("PADDOCK_TEST_IMAGE", getenv("PADDOCK_TEST_FULL_IMAGE"), 1);
-  TestAgent agent;
+  TestAgent agent(0, {"--volumes_bytes=6442450944"});
   ASSERT_EQ(agent.Start(), "");
   const std::string session = agent.StartSession("");
   ASSERT_NE(session, "");

@@ -81,7 +81,7 @@ std::vector<std::string> With(std::vector<std::string> command,
 }
 
 TEST(PackageBench, BuildsBesideAPlainChroot) {
-  TestAgent agent;
+  TestAgent agent(0, {"--volumes_bytes=6442450944"});
   ASSERT_EQ(agent.Start(), "");
   bench::Report report;
   report.Section("Package builds");

@@ -72,7 +72,7 @@ std::string MakeGem() {
 class ToolchainsTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    agent_ = new TestAgent();
+    agent_ = new TestAgent(0, {"--volumes_bytes=6442450944"});
     gem_image_ = agent_->AddBaseImage({{"/opt/hello-1.0.0.gem", MakeGem()}});
     const std::string problem = agent_->Start();
     ASSERT_EQ(problem, "");

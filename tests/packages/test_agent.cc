@@ -28,7 +28,7 @@ namespace {
 
 namespace pb = internal::v1;
 
-constexpr int64_t kVolumesBytes = int64_t{6} << 30;
+constexpr int64_t kVolumesBytes = int64_t{3} << 30;
 // Apart from those of quickstarts, whose slots count from 0.
 constexpr char kInstance[] = "pkgtest";
 constexpr int kFirstSubnet = 238;  // 10.238.0.0/16.
@@ -306,7 +306,8 @@ std::vector<std::string> TestAgent::Leftovers() const {
     }
   };
   add(volumes_ + "/sessions", "build_", "volume");
-  add(volumes_ + "/layers", ".", "layer");
+  add(volumes_ + "/layers", ".import-", "layer");
+  add(volumes_ + "/layers", ".trash-", "layer");
   add(directory_ + "/state/sessions", "build_", "state");
   for (const char* tree : {"/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids",
                            "/sys/fs/cgroup/unified"}) {
