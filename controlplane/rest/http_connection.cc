@@ -23,7 +23,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 // Beside a header of the largest size, what is read ahead of a body.
-constexpr size_t kReadAhead = 64 * 1024;
+constexpr size_t kReadAhead = 64 << 10;
 constexpr size_t kFirstRead = 4096;
 
 std::string ToString(beast::string_view text) { return std::string(text.data(), text.size()); }
@@ -305,7 +305,7 @@ void HttpConnection::BeginStream(const std::shared_ptr<Sink>& sink, const HttpAn
   WriteFrames();
 }
 
-void HttpConnection::SendFrames(std::string frames) {
+void HttpConnection::SendFrames(const std::string& frames) {
   if (state_ != State::kStreaming && state_ != State::kHandling) return;
   if (ending_ || frames.empty()) return;
   absl::StrAppend(&frames_, absl::StrCat(absl::Hex(frames.size())), "\r\n", frames, "\r\n");

@@ -71,7 +71,7 @@ class HttpConnection final : public Responder, public std::enable_shared_from_th
 
   // Events.
   void BeginStream(const std::shared_ptr<Sink>& sink, const HttpAnswer& head);
-  void SendFrames(std::string frames);
+  void SendFrames(const std::string& frames);
   void EndStream();
   void WriteFrames();
   void WatchForTheEnd();

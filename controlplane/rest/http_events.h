@@ -24,9 +24,7 @@ class HttpConnection::Sink final : public EventSink,
     });
   }
   void Send(std::string frames) override {
-    connection_->Post([frames = std::move(frames)](HttpConnection* c) mutable {
-      c->SendFrames(std::move(frames));
-    });
+    connection_->Post([frames = std::move(frames)](HttpConnection* c) { c->SendFrames(frames); });
   }
   void End() override {
     connection_->Post([](HttpConnection* c) { c->EndStream(); });

@@ -47,7 +47,6 @@ class RestService::Exchange {
   Exchange(RpcMetrics* metrics, const Route& route, std::shared_ptr<Responder> responder)
       : metrics_(metrics),
         name_(route.name),
-        writes_(route.method != "GET"),
         responder_(std::move(responder)),
         request_id_(NewRequestId()),
         begin_(Clock::Real()->Monotonic()) {
@@ -79,11 +78,10 @@ class RestService::Exchange {
     const absl::Duration took = Clock::Real()->Monotonic() - begin_;
     metrics_->Finished(name_, status.code(), took);
     if (status.ok()) {
-      // Reads are too many, and change nothing.
-      Log(writes_ ? LogLevel::kInfo : LogLevel::kDebug, "REST call",
-          {{"method", name_},
-           {"request_id", request_id_},
-           {"ms", absl::ToDoubleMilliseconds(took)}});
+      // Users quote the id of any answer.
+      LogInfo("REST call", {{"method", name_},
+                            {"request_id", request_id_},
+                            {"ms", absl::ToDoubleMilliseconds(took)}});
       return;
     }
     const std::optional<ErrorReason> reason = ReasonOf(errors::ForUser(status));
@@ -97,7 +95,6 @@ class RestService::Exchange {
  private:
   RpcMetrics* const metrics_;
   const char* const name_;
-  const bool writes_;
   const std::shared_ptr<Responder> responder_;
   const std::string request_id_;
   const absl::Duration begin_;
