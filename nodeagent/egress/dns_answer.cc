@@ -13,7 +13,6 @@ constexpr int kMaxRecords = 256;
 constexpr uint8_t kPointer = 0xc0;
 constexpr uint16_t kTruncated = 0x0200;
 constexpr uint16_t kRcodeMask = 0x000f;
-constexpr uint16_t kOurEdnsSize = 1232;
 // Offsets in a header.
 constexpr size_t kFlags = 2;
 constexpr size_t kQuestions = 4;
@@ -58,8 +57,6 @@ DnsQuery AddressQuery(absl::string_view name) {
   query.question.push_back(0);
   AppendNumber(&query.question, query.type, 2);
   AppendNumber(&query.question, query.dns_class, 2);
-  query.has_edns = true;
-  query.edns_size = kOurEdnsSize;
   return query;
 }
 

@@ -23,7 +23,8 @@ struct DnsAddresses {
   uint32_t ttl = 0;                 // Seconds; the least of all records.
 };
 
-// A question for the IPv4 addresses of a host name (see IsHostName).
+// A question for the IPv4 addresses of a host name (see IsHostName); without EDNS, which not every
+// resolver knows: addresses seldom need the room.
 DnsQuery AddressQuery(absl::string_view name);
 
 // INVALID_ARGUMENT for a malformed packet. Whose answer it is has been checked (IsDnsAnswer).

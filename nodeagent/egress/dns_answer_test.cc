@@ -15,7 +15,7 @@ TEST(DnsAnswerTest, AnAddressQuestionIsOneThatWeUnderstand) {
   EXPECT_EQ(parsed.name, "www.example.com");
   EXPECT_EQ(parsed.type, kDnsTypeA);
   EXPECT_EQ(parsed.question, query.question);
-  EXPECT_TRUE(parsed.has_edns);
+  EXPECT_FALSE(parsed.has_edns);
 }
 
 TEST(DnsAnswerTest, WhatIsBuiltIsRead) {

@@ -16,6 +16,8 @@ constexpr absl::Duration kUndecided = absl::Milliseconds(20);
 constexpr absl::Duration kWholeMessage = absl::Seconds(60);
 constexpr absl::Duration kFirstReport = absl::Seconds(5);
 constexpr int kReportsFactor = 6;
+// One session's share of what can be looked up and dialed at once.
+constexpr int kMaxDials = 256;
 constexpr char kAllowed[] = "allowed";
 constexpr char kFailed[] = "failed";
 
@@ -37,11 +39,28 @@ EgressConnection::EgressConnection(EgressServices* services, std::shared_ptr<Egr
   ++session_->connections;
 }
 
-EgressConnection::~EgressConnection() { --session_->connections; }
+EgressConnection::~EgressConnection() {
+  EndDial();
+  --session_->connections;
+}
+
+void EgressConnection::EndDial() {
+  if (dial_ != nullptr) --session_->dials;
+  dial_.reset();
+}
+
+void EgressConnection::Abort() {
+  client_.Abort();
+  server_.Abort();
+}
 
 void EgressConnection::Relay() {
   inspector_ = std::make_unique<ClientInspector>(name_, port_);
   Update();
+  if (session_->dials >= kMaxDials) {
+    return Stop("denied_connections", absl::PermissionDeniedError(TooManyConnections(kMaxDials)));
+  }
+  ++session_->dials;
   dial_ = std::make_unique<Dial>(
       services_, name_, port_,
       [this](absl::StatusOr<Dial::Connected> connected) { OnDialed(std::move(connected)); });
@@ -57,7 +76,7 @@ void EgressConnection::OnDialed(absl::StatusOr<Dial::Connected> connected) {
   ++session_->counts.allowed;
   address_ = connected->address;
   server_.Open(std::move(connected->fd));
-  std::unique_ptr<Dial> done = std::move(dial_);
+  EndDial();
   if (server_.Flush() == RelaySide::Result::kFailed) return End();
   Update();
 }
@@ -141,14 +160,14 @@ bool EgressConnection::PassToServer(const std::string& bytes) {
     protocol_ = inspector_->protocol();
     upgrades_removed_ = inspector_->upgrades_removed();
     if (inspector_->transparent()) inspector_.reset();
-    WatchInspector();
+    WatchInspector(!bytes.empty());
   }
   if (bytes.empty() || server_.Send(bytes) != RelaySide::Result::kFailed) return true;
   End();
   return false;
 }
 
-void EgressConnection::WatchInspector() {
+void EgressConnection::WatchInspector(bool progress) {
   Waiting waiting = Waiting::kNothing;
   if (inspector_ != nullptr && inspector_->releasable()) {
     waiting = Waiting::kLine;
@@ -156,7 +175,7 @@ void EgressConnection::WatchInspector() {
              (inspector_->incomplete() || !inspector_->wants_input())) {
     waiting = Waiting::kMessage;
   }
-  if (waiting == waiting_) return;
+  if (waiting == waiting_ && !progress) return;
   waiting_ = waiting;
   switch (waiting) {
     case Waiting::kNothing:
@@ -189,7 +208,7 @@ void EgressConnection::Stop(const std::string& verdict, const absl::Status& why)
   event.reason = std::string(why.message());
   session_->Deny(std::move(event));
   timer_.Disarm();
-  dial_.reset();
+  EndDial();
   bool silent = bytes_received_ == 0;
   server_.Abort();
   auto explain = [denied, reason = std::string(why.message())](absl::string_view,
@@ -217,7 +236,11 @@ void EgressConnection::Refuse(const std::string& verdict,
                                                    const std::string& wanted) {
     protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
     EgressEvent event = EventSoFar();
-    if (event.name.empty()) event.name = wanted.empty() ? session_->last_denied_name : wanted;
+    // A name that is allowed isn't why the client was sent here.
+    bool allowed = session_->policy && session_->policy->AllowsName(NormalizeName(wanted));
+    if (event.name.empty()) {
+      event.name = wanted.empty() || allowed ? session_->last_denied_name : wanted;
+    }
     event.reason = explain(event.name);
     Refusal::Answer answer{true, event.reason};
     session_->Deny(std::move(event));

@@ -40,11 +40,14 @@ class EgressConnection {
   void Report();
   // What it is connected to; 0 while it isn't. Host byte order.
   uint32_t address() const { return refusal_ == nullptr ? address_ : 0; }
+  // Closes both sides so that the peers see a reset; for one that is about to be destroyed.
+  void Abort();
   // Ends it because that address is blocked by now.
   void Cut();
   const EgressSession& session() const { return *session_; }
 
  private:
+  void EndDial();
   void OnDialed(absl::StatusOr<Dial::Connected> connected);
   void OnEvent(RelaySide* side, uint32_t events);
   // False when this object may be gone.
@@ -56,7 +59,8 @@ class EgressConnection {
   // What the client sends isn't what it may, or the host can't be reached.
   void Stop(const std::string& verdict, const absl::Status& why);
   void OnTimer();
-  void WatchInspector();
+  // `progress`: something was passed on since the last time.
+  void WatchInspector(bool progress);
   void Update();
   EgressEvent EventSoFar() const;
   void End();

@@ -47,7 +47,8 @@ std::string AddressBlocked(absl::string_view name, uint32_t address) {
 }
 
 std::string TooManyConnections(int limit) {
-  return absl::StrCat("the session has ", limit, " connections open, the most it may have");
+  return absl::StrCat("the session has ", limit,
+                      " connections open or being made, the most it may have");
 }
 
 std::string RecordTypeRefused(int type) {

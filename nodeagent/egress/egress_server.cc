@@ -161,7 +161,9 @@ void EgressServer::DropBlocked() {
 void EgressServer::DropSession(const std::string& session_id) {
   std::vector<uint64_t> ids;
   for (const auto& [id, connection] : connections_) {
-    if (connection->session().id == session_id) ids.push_back(id);
+    if (connection->session().id != session_id) continue;
+    connection->Abort();
+    ids.push_back(id);
   }
   for (uint64_t id : ids) connections_.erase(id);
 }

@@ -31,7 +31,7 @@ struct EgressSession {
   EgressLog log;
   EgressCounts counts;
   int connections = 0;           // Open ones.
-  int look_ups = 0;              // Of its connections' hosts, in flight.
+  int dials = 0;                 // Those that aren't connected yet.
   std::string last_denied_name;  // The newest that was answered by the sinkhole.
 
   // A refusal: one more, and its event.

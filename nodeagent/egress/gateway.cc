@@ -112,7 +112,7 @@ absl::Status Gateway::RestoreSessions(RouterRules* rules) {
     }
     std::optional<Outlet> outlet = OutletOf(entry.session);
     if (!outlet) continue;
-    bool limited = outlet->set == kLimitedSet;
+    bool limited = entry.session.policy.kind == NetworkPolicy::Kind::kLimited;
     (limited ? rules->limited : rules->unrestricted).push_back(outlet->element);
   }
   return absl::OkStatus();

@@ -161,10 +161,8 @@ std::string AnswerTo(const std::string& query) {
   bool rebinding = absl::StrContains(query, "rebind");
   sockaddr_in target =
       AddressOf(rebinding ? PretendInternet::kMetadata : PretendInternet::kOutside, 0);
-  if (query.size() < 12) return "";
-  // The question alone, without what may follow it.
-  std::string answer = query.substr(0, query.find('\0', 12) + 5);
-  answer[10] = answer[11] = 0;
+  std::string answer = query;
+  if (answer.size() < 12) return "";
   answer[2] = static_cast<char>(0x81);
   answer[3] = static_cast<char>(0x80);
   answer[7] = 1;
