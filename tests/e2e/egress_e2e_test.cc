@@ -278,7 +278,9 @@ TEST_F(EgressE2eTest, AGatewayThatIsKilledIsBackWithinASecondAndOpensNothing) {
       if (at > killed + 20 && fields[1] == "200" && back == 0) back = at;
     }
     return back != 0;
-  }));
+  })) << "killed at "
+      << killed << "; tries:\n"
+      << Shell(session, "tail -n 40 /workspace/allowed").out;
   std::printf("the gateway answered again %ld ms after it was killed\n",
               static_cast<long>(back - killed));
   EXPECT_LT(back - killed, 1000);
