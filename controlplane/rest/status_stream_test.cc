@@ -50,6 +50,9 @@ class FakeEvents final : public SessionOperations {
   absl::StatusOr<SessionLocation> Locate(const Tenant&, const SessionId&) override {
     return unused;
   }
+  absl::StatusOr<SessionLocation> LocateLast(const Tenant&, const SessionId&) override {
+    return unused;
+  }
   absl::StatusOr<std::unique_ptr<Subscription>> Watch(
       const Tenant&, const SessionId&, int64_t,
       std::function<void(absl::StatusOr<Session>)>) override {
