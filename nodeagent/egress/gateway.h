@@ -93,7 +93,7 @@ class Gateway {
   absl::StatusOr<Blocklists> WorkOutBlocklists();
   // Where to let a session out; nullopt for nowhere.
   struct Outlet {
-    const char* set;
+    SessionSet set;
     SessionElement element;
   };
   static std::optional<Outlet> OutletOf(const GatewaySession& session);

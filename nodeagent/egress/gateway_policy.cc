@@ -40,9 +40,9 @@ std::optional<Gateway::Outlet> Gateway::OutletOf(const GatewaySession& session) 
     case NetworkPolicy::Kind::kNone:
       return std::nullopt;
     case NetworkPolicy::Kind::kLimited:
-      return Outlet{kLimitedSet, std::move(element)};
+      return Outlet{SessionSet::kLimited, std::move(element)};
     case NetworkPolicy::Kind::kUnrestricted:
-      return Outlet{kUnrestrictedSet, std::move(element)};
+      return Outlet{SessionSet::kUnrestricted, std::move(element)};
   }
   return std::nullopt;
 }

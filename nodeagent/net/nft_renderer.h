@@ -29,9 +29,8 @@ struct RouterRules {
   int max_connections_per_session = 4096;
 };
 
-// Names of the sets of SessionElement in the router's table.
-constexpr char kUnrestrictedSet[] = "unrestricted";
-constexpr char kLimitedSet[] = "limited";
+// The sets of SessionElement in the router's table.
+enum class SessionSet { kUnrestricted, kLimited };
 
 // The group of netlink messages about packets that the router's rules refuse, a few a second for
 // each sandbox; their prefix is the verdict without "denied_".

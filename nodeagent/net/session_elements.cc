@@ -21,6 +21,16 @@ struct ElementKey {
 };
 static_assert(sizeof(ElementKey) == 20);
 
+const char* SetName(SessionSet set) {
+  switch (set) {
+    case SessionSet::kUnrestricted:
+      return "unrestricted";
+    case SessionSet::kLimited:
+      return "limited";
+  }
+  return "";
+}
+
 NetlinkRequest NftRequest(int type, uint16_t flags) {
   NetlinkRequest request((NFNL_SUBSYS_NFTABLES << 8) | type, flags);
   auto* family = request.Extra<nfgenmsg>();
@@ -46,16 +56,16 @@ absl::StatusOr<SessionElements> SessionElements::Open() {
   return SessionElements(std::move(socket));
 }
 
-absl::Status SessionElements::Add(const char* set, const SessionElement& element) {
+absl::Status SessionElements::Add(SessionSet set, const SessionElement& element) {
   return Change(NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, "letting a session out");
 }
 
-absl::Status SessionElements::Remove(const char* set, const SessionElement& element) {
+absl::Status SessionElements::Remove(SessionSet set, const SessionElement& element) {
   absl::Status status = Change(NFT_MSG_DELSETELEM, 0, set, element, "removing a session's rule");
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
-absl::Status SessionElements::Change(int type, uint16_t flags, const char* set,
+absl::Status SessionElements::Change(int type, uint16_t flags, SessionSet set,
                                      const SessionElement& element, absl::string_view what) {
   PADDOCK_ASSIGN_OR_RETURN(uint32_t address, ParseIpv4(element.address));
   if (element.interface.empty() || element.interface.size() >= IFNAMSIZ) {
@@ -68,7 +78,7 @@ absl::Status SessionElements::Change(int type, uint16_t flags, const char* set,
   NetlinkRequest request = NftRequest(type, flags);
   nlmsghdr* header = request.header();
   mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_TABLE, NetworkPlan::kRouterTable);
-  mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set);
+  mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, SetName(set));
   nlattr* list = mnl_attr_nest_start(header, NFTA_SET_ELEM_LIST_ELEMENTS);
   nlattr* item = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
   nlattr* wrapped = mnl_attr_nest_start(header, NFTA_SET_ELEM_KEY);

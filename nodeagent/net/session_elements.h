@@ -15,14 +15,14 @@ namespace paddock::nodeagent {
 class SessionElements {
  public:
   static absl::StatusOr<SessionElements> Open();
-  // `set`: kUnrestrictedSet or kLimitedSet. In force when it returns OK. Adding what is there and
+  // In force when it returns OK. Adding what is there and
   // removing what isn't are OK.
-  absl::Status Add(const char* set, const SessionElement& element);
-  absl::Status Remove(const char* set, const SessionElement& element);
+  absl::Status Add(SessionSet set, const SessionElement& element);
+  absl::Status Remove(SessionSet set, const SessionElement& element);
 
  private:
   explicit SessionElements(NetlinkSocket socket) : socket_(std::move(socket)) {}
-  absl::Status Change(int type, uint16_t flags, const char* set, const SessionElement& element,
+  absl::Status Change(int type, uint16_t flags, SessionSet set, const SessionElement& element,
                       absl::string_view what);
   NetlinkSocket socket_;
 };
