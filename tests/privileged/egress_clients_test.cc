@@ -84,13 +84,16 @@ TEST_F(EgressClientsTest, CurlExplainsRefusals) {
   session->ExpectEvent({"evil.test", 443, false, "is not allowed"});
 }
 
-TEST_F(EgressClientsTest, AnEditedHostsFileLeadsNowhere) {
+// A sandbox can't edit its /etc/hosts; a program that has an address from elsewhere gets nowhere.
+TEST_F(EgressClientsTest, AnAddressFromElsewhereLeadsNowhere) {
   auto session = Trusting();
   const auto mark = world_->servers().Mark();
-  const std::string fetched = Run(*session,
-                                  "echo '198.51.100.21 web.allowed.test' >> /etc/hosts && "
-                                  "curl -sS -m 5 http://web.allowed.test/edited");
-  EXPECT_THAT(fetched, HasSubstr("exit 7"));
+  EXPECT_THAT(Run(*session, "echo '198.51.100.21 web.allowed.test' >> /etc/hosts"),
+              HasSubstr("Permission denied"));
+  EXPECT_THAT(Run(*session,
+                  "curl -sS -m 5 --resolve web.allowed.test:80:198.51.100.21 "
+                  "http://web.allowed.test/edited"),
+              HasSubstr("exit 7"));
   EXPECT_EQ(world_->servers().Seen(mark, "/edited"), std::vector<std::string>());
   session->ExpectEvent({"", 80, false, "limited networking"});
 }
@@ -268,33 +271,6 @@ TEST_F(EgressClientsTest, NodeFetches) {
                   "node -e \"fetch('http://evil.test/').then(r => r.text())"
                   ".then(t => console.log(t))\""),
               HasSubstr("allowed_hosts"));
-  if (!Has("npm")) return;
-  EXPECT_THAT(Run(*session,
-                  "mkdir n && cd n && npm install --silent --no-audit --no-fund "
-                  "--registry=https://web.allowed.test/files/npm/ pretend && "
-                  "node -e \"console.log(require('pretend'))\""),
-              HasSubstr("pretended\nexit 0"));
-}
-
-TEST_F(EgressClientsTest, JavasHttpClientFetches) {
-  if (!Has("javac") || !Has("keytool")) GTEST_SKIP() << "no JDK here";
-  auto session = Trusting();
-  const std::string program =
-      "import java.net.URI; import java.net.http.*;\n"
-      "public class Fetch { public static void main(String[] a) throws Exception {\n"
-      "  var c = HttpClient.newHttpClient();\n"
-      "  for (String u : a) "
-      "System.out.println(c.send(HttpRequest.newBuilder(URI.create(u)).build(),"
-      " HttpResponse.BodyHandlers.ofString()).body()); } }\n";
-  EXPECT_THAT(
-      Run(*session,
-          absl::StrCat("cat > Fetch.java <<'END'\n", program,
-                       "END\nkeytool -importcert -noprompt -storepass changeit -keystore ks -file "
-                       "ca.pem -alias p >/dev/null 2>&1; java -Djavax.net.ssl.trustStore=ks "
-                       "Fetch.java https://web.allowed.test/java http://web.allowed.test/java2"),
-          absl::Minutes(2)),
-      AllOf(HasSubstr("GET /java host=web.allowed.test"),
-            HasSubstr("GET /java2 host=web.allowed.test"), HasSubstr("exit 0")));
 }
 
 }  // namespace
