@@ -52,6 +52,13 @@ Layer LayerOf(const LayerOrder& order, const BuiltLayer& built) {
   layer.build_duration = built.duration;
   layer.registry_hosts = built.registry_hosts;
   layer.other_hosts = built.other_hosts;
+  // A node sees only what a limited network lets through.
+  for (std::string& host : HostsNamedBy(order.specs)) {
+    const std::vector<std::string>& seen = built.other_hosts;
+    if (std::find(seen.begin(), seen.end(), host) == seen.end()) {
+      layer.other_hosts.push_back(std::move(host));
+    }
+  }
   return layer;
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/match.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -92,6 +92,22 @@ bool AllowsHosts(const NetworkPolicy& policy, const std::vector<std::string>& ho
     return std::any_of(policy.hosts.begin(), policy.hosts.end(),
                        [&host](const std::string& pattern) { return Matches(pattern, host); });
   });
+}
+
+std::vector<std::string> HostsNamedBy(const std::vector<std::string>& specs) {
+  std::vector<std::string> hosts;
+  for (const std::string& spec : specs) {
+    for (size_t at = spec.find("://"); at != std::string::npos; at = spec.find("://", at)) {
+      at += 3;
+      std::string host = absl::AsciiStrToLower(
+          absl::string_view(spec).substr(at, spec.find_first_of("/?#:", at) - at));
+      if (host.empty()) continue;
+      if (std::find(hosts.begin(), hosts.end(), host) == hosts.end()) {
+        hosts.push_back(std::move(host));
+      }
+    }
+  }
+  return hosts;
 }
 
 NetworkPolicy BuildPolicyOf(const EnvironmentConfig& config) {

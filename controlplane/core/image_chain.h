@@ -47,6 +47,10 @@ std::string RestrictedCacheKey(absl::string_view cache_key, const NetworkPolicy&
 // Whether a session or build under `policy` may reach each of `hosts`, which are no registries.
 bool AllowsHosts(const NetworkPolicy& policy, const std::vector<std::string>& hosts);
 
+// The hosts of the URLs in `specs`, in lower case: what their build reaches whatever its node has
+// seen of it.
+std::vector<std::string> HostsNamedBy(const std::vector<std::string>& specs);
+
 // What the builds of an environment may reach: what its sessions may, and the registries.
 NetworkPolicy BuildPolicyOf(const EnvironmentConfig& config);
 

@@ -97,6 +97,14 @@ TEST(AllowsHostsTest, OnlyALimitedPolicyRefuses) {
   EXPECT_FALSE(AllowsHosts(policy, {".b.example"}));
 }
 
+TEST(HostsNamedByTest, FindsTheHostsOfUrls) {
+  EXPECT_THAT(HostsNamedBy({"jq=1.7*", "rails:7.1.0", "example.org/x/tools@latest"}), IsEmpty());
+  EXPECT_THAT(HostsNamedBy({"a@https://A.example/a.whl", "git+https://b.example:8443/b",
+                            "https://a.example", "c@git+ssh://c.example?x#y"}),
+              ElementsAre("a.example", "b.example", "c.example"));
+  EXPECT_THAT(HostsNamedBy({"://", "https:///x"}), IsEmpty());
+}
+
 TEST(RestrictedCacheKeyTest, DependsOnTheHostsInAnyOrder) {
   NetworkPolicy one;
   one.limited = true;
