@@ -149,9 +149,10 @@ absl::Status MeasureMemory(BenchNetwork& network, Report& report) {
   absl::StatusOr<std::vector<nodeagent::UniqueFd>> held = absl::UnknownError("");
   network.Inside([&] { held = Hold(target, count); });
   PADDOCK_RETURN_IF_ERROR(held.status());
-  const double each = (static_cast<double>(network.GatewayMemory()) - before) / count;
+  const auto opened = static_cast<double>(held->size());
+  const double each = (static_cast<double>(network.GatewayMemory()) - before) / opened;
   report.Title("Open connections");
-  report.Figure("memory", "connections open at once", count, "");
+  report.Figure("memory", "connections open at once", opened, "");
   report.Figure("memory", "gateway before", before / kMegabyte, "MB");
   report.Figure("memory", "each", each / 1024, "KiB");
   report.Goal("resident memory of the gateway for 10,000", (before + each * 10'000) / kMegabyte,

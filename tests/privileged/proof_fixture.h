@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/status_macros.h"
 #include "nodeagent/session/runtime_prover.h"
 #include "tests/privileged/runtime_fixture.h"
 
@@ -40,13 +41,29 @@ class OneLayer : public LayerStore {
  public:
   explicit OneLayer(std::string root_dir) : root_dir_(std::move(root_dir)) {}
   absl::StatusOr<Layer> Get(const std::string& digest) override {
-    return Layer{digest, root_dir_, {"PATH=/bin"}};
+    Layer layer;
+    layer.digest = digest;
+    layer.root_dir = root_dir_;
+    layer.environment = {"PATH=/bin"};
+    return layer;
   }
+  absl::StatusOr<std::vector<Layer>> Chain(const std::string& digest) override {
+    PADDOCK_ASSIGN_OR_RETURN(Layer layer, Get(digest));
+    return std::vector<Layer>{std::move(layer)};
+  }
+  absl::StatusOr<Layer> FindByKey(const std::string& cache_key) override { return None(); }
   absl::StatusOr<std::vector<Layer>> List() override { return std::vector<Layer>(); }
   absl::StatusOr<std::string> Import(const std::string& archive) override { return archive; }
+  absl::StatusOr<Layer> ImportLayer(const std::string&, const Layer&) override { return None(); }
+  absl::StatusOr<Layer> Commit(const LayerDraft& draft) override { return None(); }
+  absl::StatusOr<std::vector<std::string>> Collect(int64_t, const std::set<std::string>&,
+                                                   absl::Duration) override {
+    return std::vector<std::string>();
+  }
   absl::Status Sweep() override { return absl::OkStatus(); }
 
  private:
+  static absl::Status None() { return absl::NotFoundError("there is one layer only"); }
   const std::string root_dir_;
 };
 

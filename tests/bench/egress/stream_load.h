@@ -30,7 +30,8 @@ absl::StatusOr<double> ConnectionRate(const Target& target, int clients, absl::D
 absl::StatusOr<Samples> RoundTrips(const Target& target, int count);
 // The time of connecting and one echo.
 absl::StatusOr<Samples> FirstBytes(const Target& target, int count);
-// Connections that have had one echo and stay open.
+// Connections that have had one echo and stay open: `count`, or at least half of it if no more are
+// taken.
 absl::StatusOr<std::vector<nodeagent::UniqueFd>> Hold(const Target& target, int count);
 
 }  // namespace paddock::bench
