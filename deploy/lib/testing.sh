@@ -102,6 +102,11 @@ run_ctest() {
   ctest --test-dir "$directory" --output-on-failure --no-tests=error -j "$jobs" "$@" </dev/null
 }
 
+# run_ctest_on_machine LABEL: tests that share the kernel, the clock and the package registries with all
+# else on this machine. One that fails runs once more; the first failure and its output stay on the
+# terminal, and a second one is final.
+run_ctest_on_machine() { run_ctest "$PADDOCK_BUILD" 1 -L "^$1\$" --repeat until-pass:2; }
+
 # sanitizer_tree NAME SANITIZERS [CMAKE_ARGUMENT…]: an extra tree, with clang, for the libraries that
 # need no gRPC.
 sanitizer_tree() {
