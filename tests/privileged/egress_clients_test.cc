@@ -273,5 +273,39 @@ TEST_F(EgressClientsTest, NodeFetches) {
               HasSubstr("allowed_hosts"));
 }
 
+TEST_F(EgressClientsTest, NpmInstalls) {
+  if (!Has("npm")) GTEST_SKIP() << "no npm here";
+  auto session = Trusting();
+  EXPECT_THAT(
+      Run(*session,
+          "mkdir n && cd n && npm install --silent --no-audit --no-fund --cafile=/root/ca.pem "
+          "--registry=https://web.allowed.test/files/npm/ pretend && "
+          "node -e \"console.log(require('pretend'))\""),
+      HasSubstr("pretended\nexit 0"));
+}
+
+TEST_F(EgressClientsTest, JavasHttpClientFetches) {
+  if (!Has("javac") || !Has("keytool")) GTEST_SKIP() << "no JDK here";
+  auto session = Trusting();
+  const std::string program =
+      "import java.net.URI; import java.net.http.*;\n"
+      "public class Fetch { public static void main(String[] a) throws Exception {\n"
+      "  var c = HttpClient.newHttpClient();\n"
+      "  for (String u : a) "
+      "System.out.println(c.send(HttpRequest.newBuilder(URI.create(u)).build(),"
+      " HttpResponse.BodyHandlers.ofString()).body()); } }\n";
+  // Over TLS it offers HTTP/2 by ALPN, without TLS by an upgrade.
+  EXPECT_THAT(
+      Run(*session,
+          absl::StrCat("cat > Fetch.java <<'END'\n", program,
+                       "END\nkeytool -importcert -noprompt -storepass changeit -keystore ks -file "
+                       "ca.pem -alias p >/dev/null 2>&1; java -Djavax.net.ssl.trustStore=ks "
+                       "-Djavax.net.ssl.trustStorePassword=changeit Fetch.java "
+                       "https://web.allowed.test/java http://web.allowed.test/java2"),
+          absl::Minutes(2)),
+      AllOf(HasSubstr("GET /java host=web.allowed.test"),
+            HasSubstr("GET /java2 host=web.allowed.test"), HasSubstr("exit 0")));
+}
+
 }  // namespace
 }  // namespace paddock::nodeagent

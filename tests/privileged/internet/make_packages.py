@@ -4,13 +4,17 @@
   make_packages.py DIRECTORY
 
 simple/pretend-package/   an index of Python packages     debian/   a flat repository of Debian's
-repository.git/           a git repository
+repository.git/           a git repository                npm/      a registry of one npm package
 """
 
+import base64
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 
 CONTROL = """Package: pretend
@@ -59,11 +63,34 @@ def repository(directory):
     subprocess.run([*git, "-C", directory, "update-server-info"], check=True)
 
 
+def npm(directory):
+    os.makedirs(directory)
+    manifest = {"name": "pretend", "version": "1.0.0", "main": "index.js"}
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in (("package.json", json.dumps(manifest)),
+                           ("index.js", "module.exports = 'pretended';\n")):
+            entry = tarfile.TarInfo(f"package/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    data = buffer.getvalue()
+    with open(f"{directory}/pretend-1.0.0.tgz", "wb") as file:
+        file.write(data)
+    manifest["dist"] = {
+        "tarball": "https://web.allowed.test/files/npm/pretend-1.0.0.tgz",
+        "integrity": "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode(),
+    }
+    with open(f"{directory}/pretend", "w", encoding="utf-8") as file:
+        json.dump({"name": "pretend", "dist-tags": {"latest": "1.0.0"},
+                   "versions": {"1.0.0": manifest}}, file)
+
+
 def main():
     root = sys.argv[1]
     wheel(f"{root}/simple/pretend-package")
     debian(f"{root}/debian")
     repository(f"{root}/repository.git")
+    npm(f"{root}/npm")
 
 
 main()
