@@ -260,6 +260,41 @@ TEST_F(EgressClientsTest, EitherSideMayEndItsDirection) {
               HasSubstr("reset 104"));
 }
 
+TEST_F(EgressClientsTest, PythonsRequestsFetch) {
+  auto session = Trusting();
+  EXPECT_THAT(Run(*session,
+                  "/usr/bin/python3 -c \"import requests; "
+                  "print(requests.get('https://web.allowed.test/requests').text)\""),
+              HasSubstr("GET /requests host=web.allowed.test"));
+}
+
+TEST_F(EgressClientsTest, GoFetchesModules) {
+  auto session = Trusting();
+  EXPECT_THAT(
+      Run(*session,
+          "mkdir g && cd g && export HOME=/root GOFLAGS=-mod=mod GONOSUMDB=* GONOSUMCHECK=1 "
+          "GOPROXY=https://web.allowed.test/files/go && /usr/bin/go mod init me "
+          "2>/dev/null && /usr/bin/go mod download -json pretend.example/pretend@v1.0.0"),
+      AllOf(HasSubstr("\"Version\": \"v1.0.0\""), HasSubstr("exit 0")));
+}
+
+TEST_F(EgressClientsTest, CargoFetchesCrates) {
+  if (!Has("cargo")) GTEST_SKIP() << "no cargo here";
+  auto session = Trusting();
+  EXPECT_THAT(Run(*session,
+                  "mkdir -p c/src && cd c && touch src/lib.rs && export CARGO_HOME=/root/cargo "
+                  "CARGO_HTTP_CAINFO=/root/ca.pem && mkdir -p /root/cargo && cat > "
+                  "/root/cargo/config.toml <<'END'\n"
+                  "[registries.pretend]\n"
+                  "index = 'sparse+https://web.allowed.test/files/cargo/'\n"
+                  "END\ncat > Cargo.toml <<'END'\n"
+                  "[package]\nname = 'me'\nversion = '0.1.0'\nedition = '2021'\n"
+                  "[dependencies]\npretend = { version = '1', registry = 'pretend' }\n"
+                  "END\n/usr/bin/cargo -Z sparse-registry fetch 2>&1 || /usr/bin/cargo fetch 2>&1; "
+                  "ls /root/cargo/registry/cache/*"),
+              HasSubstr("pretend-1.0.0.crate"));
+}
+
 TEST_F(EgressClientsTest, NodeFetches) {
   if (!Has("node")) GTEST_SKIP() << "no node here";
   auto session = Trusting();

@@ -5,6 +5,7 @@
 
 simple/pretend-package/   an index of Python packages     debian/   a flat repository of Debian's
 repository.git/           a git repository                npm/      a registry of one npm package
+go/                       a proxy of one Go module        cargo/    a sparse index of one crate
 """
 
 import base64
@@ -85,12 +86,46 @@ def npm(directory):
                    "versions": {"1.0.0": manifest}}, file)
 
 
+def go(directory):
+    module = f"{directory}/pretend.example/pretend/@v"
+    os.makedirs(module)
+    for name, text in (("list", "v1.0.0\n"), ("v1.0.0.mod", "module pretend.example/pretend\n"),
+                       ("v1.0.0.info", '{"Version": "v1.0.0", "Time": "2026-01-01T00:00:00Z"}')):
+        with open(f"{module}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+    with zipfile.ZipFile(f"{module}/v1.0.0.zip", "w") as archive:
+        prefix = "pretend.example/pretend@v1.0.0"
+        archive.writestr(f"{prefix}/go.mod", "module pretend.example/pretend\n")
+        archive.writestr(f"{prefix}/main.go", "package main\n\nfunc main() { println(42) }\n")
+
+
+def cargo(directory):
+    os.makedirs(f"{directory}/pr/et")
+    manifest = "[package]\nname = 'pretend'\nversion = '1.0.0'\nedition = '2021'\n"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in (("Cargo.toml", manifest), ("src/lib.rs", "// Pretended.\n")):
+            entry = tarfile.TarInfo(f"pretend-1.0.0/{name}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    data = buffer.getvalue()
+    with open(f"{directory}/pretend-1.0.0.crate", "wb") as file:
+        file.write(data)
+    with open(f"{directory}/config.json", "w", encoding="utf-8") as file:
+        json.dump({"dl": "https://web.allowed.test/files/cargo/{crate}-{version}.crate"}, file)
+    with open(f"{directory}/pr/et/pretend", "w", encoding="utf-8") as file:
+        json.dump({"name": "pretend", "vers": "1.0.0", "deps": [], "features": {},
+                   "cksum": hashlib.sha256(data).hexdigest(), "yanked": False}, file)
+
+
 def main():
     root = sys.argv[1]
     wheel(f"{root}/simple/pretend-package")
     debian(f"{root}/debian")
     repository(f"{root}/repository.git")
     npm(f"{root}/npm")
+    go(f"{root}/go")
+    cargo(f"{root}/cargo")
 
 
 main()
