@@ -20,6 +20,16 @@ apt_get() {
   DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@"
 }
 
+# Another apt may hold the lists, for which apt has no option to wait.
+update_lists() {
+  local try
+  for try in 1 2 3 4 5 6; do
+    if apt_get update; then return 0; fi
+    ((try == 6)) || sleep 10
+  done
+  return 1
+}
+
 # Installed without starting any service: the quickstart has a database cluster of its own.
 apt_install() {
   local policy=/usr/sbin/policy-rc.d made_policy=0 made_config=0 status=0
@@ -34,7 +44,7 @@ apt_install() {
     echo 'create_main_cluster = false' >"$config"
     made_config=1
   fi
-  apt_get update || status=$?
+  update_lists || status=$?
   ((status != 0)) || apt_get install --no-install-recommends "$@" || status=$?
   ((made_policy == 0)) || rm -f "$policy"
   ((made_config == 0)) || rm -f "$config"

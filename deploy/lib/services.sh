@@ -133,7 +133,9 @@ volume_bytes() {
   ((bytes <= 40 * 1024 ** 3)) || bytes=$((40 * 1024 ** 3))
   bytes=$((bytes / 1048576 * 1048576))
   ((bytes >= 2 * 1024 ** 3)) ||
-    die "$PADDOCK_HOME has too little disk free for $nodes node(s): $((free / 1048576)) MiB"
+    die "$PADDOCK_HOME has too little disk free for another node: each of $nodes gets" \
+      "$((bytes / 1048576)) MiB, and needs 2048 ($((free / 1048576)) MiB are free, of which two fifths are" \
+      "shared out; PADDOCK_VOLUME_BYTES sets the size of a node's disk)"
   echo "$bytes"
 }
 

@@ -23,6 +23,7 @@ constexpr absl::Duration kProbeTimeout = absl::Seconds(60);
 constexpr int kNotFoundExit = 127;
 constexpr size_t kMaxAnswer = 65'536;
 // Of base images that deploy/base-image made.
+constexpr int kCommandNotFound = 127;
 constexpr char kRegistriesProgram[] = "/usr/share/paddock/registries";
 
 // The bundle that the image's own programs are pointed to.
@@ -100,7 +101,13 @@ absl::StatusOr<LayerBuild::Outcome> LayerBuild::RunIn(BuildSandbox* sandbox,
     if (exit->code != 0 || exit->signal != 0) return Outcome(Explain(sandbox, command, *exit));
   }
   std::vector<std::string> registry_hosts;
-  if (spec_.toolchain) registry_hosts = AskRegistries(sandbox);
+  if (spec_.toolchain) {
+    absl::StatusOr<std::vector<std::string>> asked = AskRegistries(sandbox);
+    // A layer of which that isn't known would be kept, and be of no use under limited networking.
+    if (!asked.ok())
+      return Outcome(Failure(kBuildInstallFailed, std::string(asked.status().message())));
+    registry_hosts = *std::move(asked);
+  }
   return Commit(sandbox, plan, std::move(registry_hosts));
 }
 
@@ -157,26 +164,36 @@ absl::StatusOr<ExecExit> LayerBuild::RunCommand(BuildSandbox* sandbox,
   return exit;
 }
 
-std::string LayerBuild::Ask(BuildSandbox* sandbox, std::vector<std::string> argv,
-                            absl::Duration timeout) {
+absl::StatusOr<std::string> LayerBuild::Ask(BuildSandbox* sandbox, std::vector<std::string> argv) {
   ExecSpec exec;
   exec.command = std::move(argv);
   exec.env["HOME"] = "/root";
   exec.cwd = "/";
   std::string output;
-  const absl::StatusOr<ExecExit> exit =
+  const absl::Duration timeout = std::min(std::max(Left(), absl::ZeroDuration()), kProbeTimeout);
+  PADDOCK_ASSIGN_OR_RETURN(
+      const ExecExit exit,
       sandbox->Run(exec, resources_->clock->Monotonic() + timeout, control_,
                    [&output](OutputStream stream, const std::string& data) {
                      if (stream == OutputStream::kStdout && output.size() < kMaxAnswer) {
                        output += data;
                      }
-                   });
-  return exit.ok() && exit->code == 0 && exit->signal == 0 ? output : "";
+                   }));
+  if (exit.code == kCommandNotFound) return absl::NotFoundError(exec.command[0]);
+  if (exit.code == 0 && exit.signal == 0) return output;
+  return absl::UnavailableError(absl::StrCat(exec.command[0], " failed"));
 }
 
-std::vector<std::string> LayerBuild::AskRegistries(BuildSandbox* sandbox) {
-  if (Left() <= absl::ZeroDuration()) return {};
-  return ParseRegistries(Ask(sandbox, {kRegistriesProgram}, std::min(Left(), kProbeTimeout)));
+absl::StatusOr<std::vector<std::string>> LayerBuild::AskRegistries(BuildSandbox* sandbox) {
+  const absl::StatusOr<std::string> answer = Ask(sandbox, {kRegistriesProgram});
+  // Not an image of ours: its operator names the registries.
+  if (absl::IsNotFound(answer.status())) return std::vector<std::string>();
+  std::vector<std::string> hosts = ParseRegistries(answer.value_or(""));
+  if (!hosts.empty()) return hosts;
+  return absl::UnavailableError(
+      absl::StrCat(spec_.manager,
+                   " was installed, but which registries it uses couldn't "
+                   "be found out; try again"));
 }
 
 void LayerBuild::Say(std::vector<std::string> lines) {
@@ -259,7 +276,7 @@ std::string LayerBuild::InterpreterMessage(BuildSandbox* sandbox, const std::str
     no_build = !unfit && output.find("from versions: none") == std::string::npos;
     if (!unfit && !no_build) return "";
   }
-  const std::string version = Ask(sandbox, {"python3", "--version"}, kProbeTimeout);
+  const std::string version = Ask(sandbox, {"python3", "--version"}).value_or("");
   if (version.empty()) return "";
   const std::string python(absl::StripAsciiWhitespace(version.substr(0, 64)));
   if (unfit) return absl::StrCat(package, " can't be used with the image's ", python);

@@ -33,11 +33,12 @@ class LayerBuild {
                                  std::vector<std::string> registry_hosts);
   // Passes on what the command writes.
   absl::StatusOr<ExecExit> RunCommand(BuildSandbox* sandbox, const PackageCommand& command);
-  // Which hosts the manager that was just installed names as its registries.
-  std::vector<std::string> AskRegistries(BuildSandbox* sandbox);
-  // Runs a command of ours whose output isn't part of the log; what it wrote to standard output,
-  // empty when it failed.
-  std::string Ask(BuildSandbox* sandbox, std::vector<std::string> argv, absl::Duration timeout);
+  // Which hosts the manager that was just installed names as its registries. UNAVAILABLE when that
+  // can't be found out.
+  absl::StatusOr<std::vector<std::string>> AskRegistries(BuildSandbox* sandbox);
+  // Runs a command of ours whose output isn't part of the log; what it wrote to standard output.
+  // NOT_FOUND when the image hasn't the command; other errors when it failed.
+  absl::StatusOr<std::string> Ask(BuildSandbox* sandbox, std::vector<std::string> argv);
   BuildFailure Explain(BuildSandbox* sandbox, const PackageCommand& command, const ExecExit& exit);
   BuildFailure Failure(absl::string_view reason, std::string message) const;
   // Whether the disk, memory or processes ran out; empty when none did.
