@@ -157,14 +157,14 @@ void BatchingNodeRegistry::Write(std::vector<Pending> batch) {
     auto pending = std::make_shared<Pending>(std::move(batch[i]));
     const HeartbeatOutcome outcome = (*outcomes)[i];
     const bool scheduled =
-        workers_.TrySchedule([this, pending, outcome] { Answer(std::move(*pending), outcome); });
+        workers_.TrySchedule([this, pending, outcome] { Answer(*pending, outcome); });
     if (!scheduled) {
       pending->callback(errors::Overloaded("the registry of nodes", settings_.heartbeat_interval));
     }
   }
 }
 
-void BatchingNodeRegistry::Answer(Pending pending, const HeartbeatOutcome& outcome) {
+void BatchingNodeRegistry::Answer(const Pending& pending, const HeartbeatOutcome& outcome) {
   deps_.metrics->CountHeartbeat(KindName(outcome.kind));
   HeartbeatAnswer answer = NewAnswer(outcome.revision);
   switch (outcome.kind) {

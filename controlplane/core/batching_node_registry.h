@@ -70,7 +70,7 @@ class BatchingNodeRegistry : public NodeRegistry {
   void RunBatches();
   std::vector<Pending> TakeBatch();
   void Write(std::vector<Pending> batch);
-  void Answer(Pending pending, const HeartbeatOutcome& outcome);
+  void Answer(const Pending& pending, const HeartbeatOutcome& outcome);
   absl::StatusOr<HeartbeatAnswer> Process(const HeartbeatReport& report,
                                           const HeartbeatOutcome& outcome);
   bool IsSettled(const HeartbeatReport& report, int64_t revision, size_t digest);

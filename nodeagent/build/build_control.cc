@@ -21,7 +21,7 @@ bool BuildControl::cancelled() const {
   return cancelled_;
 }
 
-void BuildControl::SetProcess(std::shared_ptr<ExecProcess> process) {
+void BuildControl::SetProcess(const std::shared_ptr<ExecProcess>& process) {
   bool end;
   {
     absl::MutexLock lock(&mutex_);

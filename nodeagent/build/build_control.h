@@ -16,7 +16,7 @@ class BuildControl {
   void Cancel() ABSL_LOCKS_EXCLUDED(mutex_);
   bool cancelled() const ABSL_LOCKS_EXCLUDED(mutex_);
   // The command that runs now, null between two. One that comes after Cancel is ended at once.
-  void SetProcess(std::shared_ptr<ExecProcess> process) ABSL_LOCKS_EXCLUDED(mutex_);
+  void SetProcess(const std::shared_ptr<ExecProcess>& process) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   mutable absl::Mutex mutex_;

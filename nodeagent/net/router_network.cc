@@ -18,10 +18,10 @@ namespace {
 constexpr int kLoopback = 1;
 constexpr int kDefaultMtu = 1500;
 
-absl::Status OkIfThere(absl::Status status) {
+absl::Status OkIfThere(const absl::Status& status) {
   return absl::IsAlreadyExists(status) ? absl::OkStatus() : status;
 }
-absl::Status OkIfMissing(absl::Status status) {
+absl::Status OkIfMissing(const absl::Status& status) {
   return absl::IsNotFound(status) ? absl::OkStatus() : status;
 }
 
