@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "common/utf8.h"
 
 namespace paddock::errors {
@@ -19,6 +20,13 @@ constexpr size_t kMaxIdCodePoints = 64;
 constexpr absl::Duration kRetryAfterOutage = absl::Seconds(1);
 
 std::string QuoteId(absl::string_view id) { return Quote(id, kMaxIdCodePoints); }
+
+// Line breaks stay what they are: what many lines say is read as lines.
+std::string QuoteLines(absl::string_view text) {
+  // What Quote made of backslashes is stepped over.
+  return absl::StrReplaceAll(Quote(text, kMaxQuotedCodePoints),
+                             {{R"(\\)", R"(\\)"}, {R"(\u000a)", "\n"}});
+}
 
 // The first violations that together fit.
 std::vector<FieldViolation> Bounded(std::vector<FieldViolation> violations) {
@@ -229,14 +237,14 @@ absl::Status AgentVersionStale(absl::string_view id, int64_t given, int64_t newe
 absl::Status ImageBuildFailed(absl::string_view environment_id, absl::string_view manager,
                               absl::string_view package, int exit_code,
                               absl::string_view log_tail) {
-  return MakeError(
-      ErrorReason::kImageBuildFailed,
-      absl::StrCat("the image of environment ", QuoteId(environment_id), " failed to build: ",
-                   manager, package.empty() ? "" : absl::StrCat(" ", Quote(package)),
-                   ", exit code ", exit_code, ": ", Quote(log_tail, kMaxQuotedCodePoints)),
-      {{"environment_id", std::string(environment_id)},
-       {"manager", std::string(manager)},
-       {"exit_code", absl::StrCat(exit_code)}});
+  return MakeError(ErrorReason::kImageBuildFailed,
+                   absl::StrCat("the image of environment ", QuoteId(environment_id),
+                                " failed to build: ", manager,
+                                package.empty() ? "" : absl::StrCat(" ", Quote(package)),
+                                ", exit code ", exit_code, ": ", QuoteLines(log_tail)),
+                   {{"environment_id", std::string(environment_id)},
+                    {"manager", std::string(manager)},
+                    {"exit_code", absl::StrCat(exit_code)}});
 }
 
 absl::Status SessionNotRunning(absl::string_view id, absl::string_view phase,

@@ -145,6 +145,13 @@ TEST(ErrorsTest, NamesAreQuotedInFullAndHarmless) {
   EXPECT_THAT(message, HasSubstr("\"\uFFFD\\u000a\\\"\""));
 }
 
+TEST(ErrorsTest, AFailedBuildsLinesStayLines) {
+  const absl::Status status =
+      errors::ImageBuildFailed("env_1", "pip", "", 1, "one\ntwo\tthree \\u000a \\\nfour");
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("\"one\ntwo\\u0009three \\\\u000a \\\\\nfour\""));
+}
+
 TEST(ErrorsTest, ForUserKeepsCataloguedErrors) {
   const absl::Status error = errors::DatabaseUnavailable();
   EXPECT_EQ(errors::ForUser(error), error);

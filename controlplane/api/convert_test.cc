@@ -138,13 +138,14 @@ TEST(SessionConvertTest, UpdatesFollowTheirMask) {
   auto patch = PatchOf(Parse<v1::UpdateSessionRequest>(R"(title: "t")"));
   ASSERT_TRUE(patch.ok());
   EXPECT_EQ(patch->title->value(), "t");
-  EXPECT_FALSE(patch->metadata.has_value());
+  EXPECT_FALSE(patch->metadata.replace);
+  EXPECT_TRUE(patch->metadata.entries.empty());
   patch =
       PatchOf(Parse<v1::UpdateSessionRequest>(R"(title: "t" update_mask { paths: "metadata" })"));
   ASSERT_TRUE(patch.ok());
   EXPECT_FALSE(patch->title.has_value());
-  EXPECT_TRUE(patch->replace_metadata);
-  EXPECT_TRUE(patch->metadata->empty());
+  EXPECT_TRUE(patch->metadata.replace);
+  EXPECT_TRUE(patch->metadata.entries.empty());
   patch = PatchOf(Parse<v1::UpdateSessionRequest>(R"(update_mask { paths: "title" })"));
   ASSERT_TRUE(patch.ok());
   ASSERT_TRUE(patch->title.has_value());

@@ -204,7 +204,7 @@ absl::StatusOr<SessionPatch> PatchOf(const v1::UpdateSessionRequest& request) {
   SessionPatch patch;
   if (!request.has_update_mask()) {
     if (request.has_title()) patch.title = request.title();
-    if (!request.metadata().empty()) patch.metadata = FromProtoMap(request.metadata());
+    patch.metadata = MergeMetadata(request.metadata());
     return patch;
   }
   PADDOCK_ASSIGN_OR_RETURN(const std::set<std::string> mask,
@@ -213,8 +213,7 @@ absl::StatusOr<SessionPatch> PatchOf(const v1::UpdateSessionRequest& request) {
     patch.title = request.has_title() ? std::optional<std::string>(request.title()) : std::nullopt;
   }
   if (mask.count("metadata") > 0) {
-    patch.metadata = FromProtoMap(request.metadata());
-    patch.replace_metadata = true;
+    patch.metadata = ReplaceMetadata(request.metadata());
   }
   return patch;
 }

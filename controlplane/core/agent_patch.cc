@@ -18,6 +18,12 @@ nlohmann::json ApplyRest(const nlohmann::json& patch, nlohmann::json current) {
   return current;
 }
 
+void KeepEffort(const nlohmann::json& stored, nlohmann::json* model) {
+  if (!stored.is_object() || !model->is_object() || model->contains("effort")) return;
+  const auto effort = stored.find("effort");
+  if (effort != stored.end()) (*model)["effort"] = *effort;
+}
+
 }  // namespace
 
 absl::StatusOr<Agent> ApplyAgentPatch(const AgentPatch& patch, const Agent& current) {
@@ -30,6 +36,7 @@ absl::StatusOr<Agent> ApplyAgentPatch(const AgentPatch& patch, const Agent& curr
   patch.name.ApplyTo(&result.name);
   patch.description.ApplyTo(&result.description);
   patch.model.ApplyTo(&result.model);
+  if (patch.model.sets() && patch.keeps_effort) KeepEffort(current.model, &result.model);
   patch.system.ApplyTo(&result.system);
   patch.mcp_servers.ApplyTo(&result.mcp_servers);
   patch.tools.ApplyTo(&result.tools);

@@ -16,6 +16,8 @@ struct AgentPatch {
   Change<std::string> name;  // Can't be cleared.
   Change<std::string> description;
   Change<nlohmann::json> model;  // Can't be cleared.
+  // A new model object without `effort` has the stored one.
+  bool keeps_effort = false;
   Change<std::string> system;
   Change<std::vector<McpServer>> mcp_servers;
   Change<std::vector<nlohmann::json>> tools;

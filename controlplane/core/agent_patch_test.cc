@@ -220,6 +220,23 @@ TEST(AgentOverridesTest, GivenFieldsReplaceAndTheAgentStays) {
   EXPECT_TRUE(SameContent(*ApplyOverrides(agent, {}), agent));
 }
 
+TEST(AgentPatchTest, EffortIsKeptWhereThePatchSaysSo) {
+  const json low = json::parse(R"({"id": "n", "effort": "low"})");
+  const json none = json::parse(R"({"id": "n"})");
+  Agent stored = Stored();
+  stored.model = json::parse(R"({"id": "m", "effort": "low"})");
+  AgentPatch patch;
+  patch.model = Change<json>::Set(none);
+  EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, none);
+  patch.keeps_effort = true;
+  EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, low);
+  EXPECT_EQ(ApplyAgentPatch(patch, Stored())->model, none);
+  for (const char* explicit_model : {R"({"id": "n", "effort": null})", R"("n")"}) {
+    patch.model = Change<json>::Set(json::parse(explicit_model));
+    EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, json::parse(explicit_model));
+  }
+}
+
 TEST(AgentOverridesTest, TheWholeIsJudgedAndNamedAsOverrides) {
   AgentOverrides overrides;
   overrides.tools = std::vector<json>();

@@ -147,14 +147,10 @@ absl::StatusOr<Session> ApplySessionPatch(const Session& session, const SessionP
   Session result = session;
   if (patch.title.has_value()) result.title = *patch.title;
   if (result.title.has_value()) CheckTitle(*result.title, &violations);
-  if (patch.metadata.has_value()) {
-    MetadataPatch metadata = SetMetadata(*patch.metadata);
-    metadata.replace = patch.replace_metadata;
-    Violations of_patch;
-    CheckMetadataPatch(metadata, &of_patch);
-    PADDOCK_RETURN_IF_ERROR(of_patch.ToStatus());
-    result.metadata = ApplyMetadataPatch(metadata, session.metadata);
-  }
+  Violations of_patch;
+  CheckMetadataPatch(patch.metadata, &of_patch);
+  PADDOCK_RETURN_IF_ERROR(of_patch.ToStatus());
+  result.metadata = ApplyMetadataPatch(patch.metadata, session.metadata);
   CheckMetadata(result.metadata, &violations);
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
   PADDOCK_RETURN_IF_ERROR(PatchAgent(patch, &result));

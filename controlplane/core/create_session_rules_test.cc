@@ -181,15 +181,21 @@ TEST(SessionPatchTest, TitleAndMetadataAreKeptSetAndCleared) {
   EXPECT_EQ(ApplySessionPatch(session, {})->title, "old");
   SessionPatch patch;
   patch.title = std::optional<std::string>();
-  patch.metadata = Metadata{{"k", ""}, {"n", "1"}};
+  patch.metadata.entries = {{"k", ""}, {"n", "1"}};
   auto result = ApplySessionPatch(session, patch);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->title, std::nullopt);
   EXPECT_EQ(result->metadata, (Metadata{{"n", "1"}}));
-  patch.replace_metadata = true;
+  patch.metadata.keeps_empty = true;
+  EXPECT_EQ(ApplySessionPatch(session, patch)->metadata, (Metadata{{"k", ""}, {"n", "1"}}));
+  patch.metadata.entries["k"] = std::nullopt;
+  EXPECT_EQ(ApplySessionPatch(session, patch)->metadata, (Metadata{{"n", "1"}}));
+  patch.metadata.entries["k"] = "";
+  patch.metadata.keeps_empty = false;
+  patch.metadata.replace = true;
   EXPECT_EQ(ApplySessionPatch(session, patch)->metadata, (Metadata{{"k", ""}, {"n", "1"}}));
   patch.title = std::optional<std::string>(std::string(257, 'x'));
-  patch.metadata = Metadata{{std::string(65, 'k'), "v"}};
+  patch.metadata.entries = {{std::string(65, 'k'), "v"}};
   EXPECT_EQ(ViolationsOf(ApplySessionPatch(session, patch).status()).size(), 2u);
 }
 

@@ -30,7 +30,8 @@ void CheckMetadataPatch(const MetadataPatch& patch, Violations* violations) {
 Metadata ApplyMetadataPatch(const MetadataPatch& patch, Metadata current) {
   if (patch.replace) current.clear();
   for (const auto& [key, value] : patch.entries) {
-    const bool deletes = !value.has_value() || (!patch.replace && value->empty());
+    const bool stores_empty = patch.replace || patch.keeps_empty;
+    const bool deletes = !value.has_value() || (!stores_empty && value->empty());
     if (deletes) {
       current.erase(key);
     } else {

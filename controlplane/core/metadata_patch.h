@@ -12,8 +12,10 @@ namespace paddock {
 // A change of metadata. The default changes nothing.
 struct MetadataPatch {
   // True: the result is exactly `entries` (an update mask names metadata). False: they are merged,
-  // and a null or empty value deletes its key.
+  // and a null or (unless keeps_empty) empty value deletes its key.
   bool replace = false;
+  // Merging: an empty value is stored like any other, only null deletes.
+  bool keeps_empty = false;
   std::map<std::string, std::optional<std::string>> entries;
 };
 

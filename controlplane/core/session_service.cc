@@ -23,6 +23,8 @@ constexpr int kCreateAttempts = 5;
 constexpr absl::Duration kFreshView = absl::Milliseconds(20);
 // An archive waits for the container's end for so long before it answers STOPPING.
 constexpr absl::Duration kArchiveWait = absl::Seconds(15);
+// What the image store gives as the reason of sessions that a failed build ends.
+constexpr absl::string_view kImageBuildFailed = "IMAGE_BUILD_FAILED";
 constexpr size_t kSessionOverhead = 1024;
 
 bool IsStarted(SessionPhase phase) {
@@ -90,10 +92,15 @@ SessionService::SessionService(const Deps& deps, const Settings& settings)
 void SessionService::Create(const Tenant& tenant, CreateSessionRequest request,
                             CreateCallback callback) {
   const absl::Duration began = deps_.clock->Monotonic();
-  auto observed = [this, began, callback = std::move(callback)](absl::StatusOr<Session> session) {
+  auto observed = [this, began, as_error = request.failed_image_is_error,
+                   callback = std::move(callback)](absl::StatusOr<Session> session) {
     deps_.metrics->ObserveStep("total", deps_.clock->Monotonic() - began);
     deps_.metrics->CountCreate(session.ok() ? SessionPhaseName(session->state)
                                             : absl::StatusCodeToString(session.status().code()));
+    if (as_error && session.ok() && session->state == SessionPhase::kTerminated &&
+        session->reason == kImageBuildFailed) {
+      session = ImageFailureOf(*session);
+    }
     callback(std::move(session));
   };
   absl::StatusOr<CreatedSession> created = Store(tenant, request);
@@ -119,6 +126,13 @@ void SessionService::Create(const Tenant& tenant, CreateSessionRequest request,
                         // Nothing to wait for any more, or others will go on with it.
                         waiter->Watch();
                       });
+}
+
+absl::Status SessionService::ImageFailureOf(const Session& session) {
+  PADDOCK_ASSIGN_OR_RETURN(const Environment environment,
+                           deps_.environments->Get(session.tenant, session.environment_id));
+  PADDOCK_RETURN_IF_ERROR(AdmitSession(environment));
+  return errors::ConcurrentChange();  // It is being built again.
 }
 
 absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,

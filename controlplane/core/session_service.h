@@ -58,6 +58,8 @@ class SessionService : public SessionOperations {
       std::function<void(absl::StatusOr<Session>)> watcher) override;
 
  private:
+  // Why no session can be had of the environment of this one, which ended with its image.
+  absl::Status ImageFailureOf(const Session& session);
   // Reads environment and agent and stores the session; again when the environment changes in
   // between.
   absl::StatusOr<CreatedSession> Store(const Tenant& tenant, const CreateSessionRequest& request);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "controlplane/core/metadata_patch.h"
 #include "controlplane/core/page.h"
 #include "controlplane/core/resources.h"
 #include "controlplane/core/session_store.h"
@@ -27,15 +28,16 @@ struct CreateSessionRequest {
   Metadata metadata;
   Compute compute;  // Zeros: the defaults.
   OnNodeLoss on_node_loss = OnNodeLoss::kKeep;
+  // A session that the failed build of its image ends during `wait` is answered as the next create
+  // is: with that error.
+  bool failed_image_is_error = false;
   std::optional<absl::Duration> wait;  // For RUNNING; nullopt: the setting.
   Idempotency idempotency;
 };
 
 struct SessionPatch {
   std::optional<std::optional<std::string>> title;  // Inner null clears.
-  // Merged: an empty value deletes the key. Or, with replace_metadata, the whole.
-  std::optional<Metadata> metadata;
-  bool replace_metadata = false;
+  MetadataPatch metadata;
   // Of the session's own copy of its agent: each replaces as a whole.
   std::optional<std::vector<nlohmann::json>> tools;
   std::optional<std::vector<McpServer>> mcp_servers;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/status_macros.h"
+#include "controlplane/rest/agent_request_rules.h"
 #include "controlplane/rest/json_path.h"
 #include "controlplane/rest/rest_time.h"
 
@@ -13,9 +14,6 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 using Objects = Change<std::vector<nlohmann::json>>;
 using Servers = Change<std::vector<McpServer>>;
-
-constexpr char kAgentToolset[] = "agent_toolset_20260401";
-constexpr char kMcpToolset[] = "mcp_toolset";
 
 // --- Answers
 
@@ -99,19 +97,7 @@ void ReadModel(ObjectReader* agent, Violations* violations, Change<nlohmann::jso
     violations->Add(path, "must be a string or an object");
     return;
   }
-  ObjectReader reader(path, model->value(), violations);
-  reader.Required("id");
-  reader.String("speed");
-  reader.String("inference_geo");
-  const nlohmann::json* effort = reader.Find("effort");
-  if (effort != nullptr && effort->is_object()) {
-    ObjectReader of_effort(reader.PathOf("effort"), *effort, violations);
-    of_effort.Required("type");
-    of_effort.RefuseTheRest();
-  } else {
-    reader.String("effort");
-  }
-  reader.RefuseTheRest();
+  CheckModelObject(path, model->value(), violations);
 }
 
 Servers ReadServers(ObjectReader* agent, Violations* violations) {
@@ -127,33 +113,6 @@ Servers ReadServers(ObjectReader* agent, Violations* violations) {
     server.RefuseTheRest();
   }
   return Servers::Set(std::move(servers));
-}
-
-// Kinds of tools that we know must be spelled right; what others hold is theirs.
-void CheckTool(const std::string& path, const nlohmann::json& value, Violations* violations) {
-  if (!value.is_object()) return;
-  ObjectReader tool(path, value, violations);
-  const std::string type = tool.Required("type");
-  const bool is_toolset = type == kAgentToolset || type == kMcpToolset;
-  if (!is_toolset && type != "custom") return;
-  if (is_toolset) {
-    tool.Objects("configs");
-    const Change<nlohmann::json> defaults = tool.Json("default_config");
-    if (defaults.sets()) {
-      ObjectReader reader(tool.PathOf("default_config"), defaults.value(), violations);
-      reader.Bool("enabled");
-      reader.Find("permission_policy");
-      reader.RefuseTheRest();
-    }
-    if (type == kMcpToolset) tool.Required("mcp_server_name");
-  } else {
-    tool.Required("name");
-    tool.Required("description");
-    if (tool.Find("input_schema") == nullptr) {
-      violations->Add(tool.PathOf("input_schema"), "is required");
-    }
-  }
-  tool.RefuseTheRest();
 }
 
 Objects ReadTools(ObjectReader* agent, Violations* violations) {
@@ -242,7 +201,8 @@ absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body) {
   ReadCommon(&reader, &violations, &update.patch);
   EmptyClears(&update.patch.description);
   EmptyClears(&update.patch.system);
-  update.patch.metadata = reader.MergedMetadata();
+  update.patch.keeps_effort = true;
+  update.patch.metadata = reader.MergedMetadata(ObjectReader::Empty::kStore);
   update.version = reader.Integer("version", 1).value_or(0);
   reader.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());

@@ -143,7 +143,7 @@ absl::StatusOr<EnvironmentPatch> UpdateEnvironmentPatch(const nlohmann::json& bo
   EnvironmentPatch patch;
   ObjectReader reader("", body, &violations);
   ReadCommon(&reader, &violations, &patch);
-  patch.metadata = reader.MergedMetadata();
+  patch.metadata = reader.MergedMetadata(ObjectReader::Empty::kDelete);
   reader.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
   return patch;

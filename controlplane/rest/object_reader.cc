@@ -122,11 +122,20 @@ std::string ObjectReader::Required(absl::string_view member) {
 std::string ObjectReader::Type(const std::vector<absl::string_view>& kinds) {
   const nlohmann::json* value = Find("type");
   if (object_ == nullptr) return "";
-  if (value != nullptr && value->is_string()) {
-    const std::string& type = value->get_ref<const std::string&>();
-    if (std::find(kinds.begin(), kinds.end(), type) != kinds.end()) return type;
-  }
+  if (value != nullptr && !value->is_null()) return OneOf("type", kinds);
   Wrong(PathOf("type"), absl::StrCat("is required: ", absl::StrJoin(kinds, " or ")));
+  return "";
+}
+
+std::string ObjectReader::OneOf(absl::string_view member,
+                                const std::vector<absl::string_view>& kinds) {
+  const nlohmann::json* value = Find(member);
+  if (value == nullptr || value->is_null()) return "";
+  if (value->is_string()) {
+    const std::string& given = value->get_ref<const std::string&>();
+    if (std::find(kinds.begin(), kinds.end(), given) != kinds.end()) return given;
+  }
+  Wrong(PathOf(member), absl::StrCat("must be ", absl::StrJoin(kinds, " or ")));
   return "";
 }
 
@@ -160,8 +169,9 @@ MetadataPatch ObjectReader::NewMetadata() {
   return patch;
 }
 
-MetadataPatch ObjectReader::MergedMetadata() {
+MetadataPatch ObjectReader::MergedMetadata(Empty empty) {
   MetadataPatch patch;
+  patch.keeps_empty = empty == Empty::kStore;
   patch.entries = StringMap(true);
   return patch;
 }

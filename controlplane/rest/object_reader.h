@@ -43,11 +43,15 @@ class ObjectReader {
   std::string Required(absl::string_view member);
   // Which kind of object it is: one of `kinds`, else a violation and empty.
   std::string Type(const std::vector<absl::string_view>& kinds);
+  // A member that must be one of `kinds`; empty when it is missing, null or wrong.
+  std::string OneOf(absl::string_view member, const std::vector<absl::string_view>& kinds);
 
   // Metadata of a create: strings only, all of it.
   MetadataPatch NewMetadata();
-  // Metadata of an update: merged, null or empty deletes a key, null for all changes nothing.
-  MetadataPatch MergedMetadata();
+  // Metadata of an update: merged, null deletes a key, null for all changes nothing. An empty value
+  // is stored, or (kDelete) deletes too.
+  enum class Empty { kStore, kDelete };
+  MetadataPatch MergedMetadata(Empty empty);
 
   // Each member that nobody asked for is a violation. Call last.
   void RefuseTheRest();

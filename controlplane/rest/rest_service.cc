@@ -1,6 +1,7 @@
 #include "controlplane/rest/rest_service.h"
 
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,6 +38,10 @@ bool Fits(const std::vector<std::string>& pattern, const std::vector<std::string
     if (pattern[i] == "{}" ? path[i].empty() : pattern[i] != path[i]) return false;
   }
   return true;
+}
+
+bool IsProbe(const Target& target) {
+  return target.path.size() == 1 && (target.path[0] == "healthz" || target.path[0] == "readyz");
 }
 
 }  // namespace
@@ -107,12 +112,17 @@ RestService::RestService(Authenticator* authenticator, ThreadPool* pool, RpcMetr
 void RestService::Handle(HttpRequest request, std::shared_ptr<Responder> responder) {
   absl::StatusOr<Target> target = Target::Parse(request.target);
   if (!target.ok()) return responder->Answer(Refuse(target.status()));
-  if (target->path.size() == 1 && request.method == "GET") {
-    if (target->path[0] == "healthz") return responder->Answer(Probe(true));
-    if (target->path[0] == "readyz") return responder->Answer(Probe(ready_));
+  // The connection leaves out the body of an answer to HEAD.
+  if (IsProbe(*target) && (request.method == "GET" || request.method == "HEAD")) {
+    return responder->Answer(Probe(target->path[0] == "healthz" || ready_));
   }
   absl::StatusOr<Match> match = FindRoute(request.method, *target);
-  if (!match.ok()) return responder->Answer(Refuse(match.status()));
+  if (!match.ok()) {
+    HttpAnswer answer = Refuse(match.status());
+    const std::string methods = MethodsAt(*target);
+    if (!methods.empty()) answer.headers.emplace_back("allow", methods);
+    return responder->Answer(std::move(answer));
+  }
   auto exchange = std::make_shared<Exchange>(metrics_, *match->route, std::move(responder));
   const bool queued = pool_->TrySchedule([this, exchange, route = match->route,
                                           ids = std::move(match->ids), target = *std::move(target),
@@ -156,12 +166,19 @@ HttpAnswer RestService::Probe(bool good) {
   return answer;
 }
 
+std::string RestService::MethodsAt(const Target& target) const {
+  if (IsProbe(target)) return "GET, HEAD";
+  std::set<std::string> methods;
+  for (const Route& route : routes_) {
+    if (Fits(route.path, target.path)) methods.insert(route.method);
+  }
+  return absl::StrJoin(methods, ", ");
+}
+
 absl::StatusOr<RestService::Match> RestService::FindRoute(const std::string& method,
                                                           const Target& target) const {
-  bool known_path = false;
   for (const Route& route : routes_) {
     if (!Fits(route.path, target.path)) continue;
-    known_path = true;
     if (route.method != method) continue;
     Match match;
     match.route = &route;
@@ -171,7 +188,7 @@ absl::StatusOr<RestService::Match> RestService::FindRoute(const std::string& met
     return match;
   }
   const std::string path = absl::StrCat("/", absl::StrJoin(target.path, "/"));
-  if (known_path) return errors::HttpMethodNotAllowed(method, path);
+  if (!MethodsAt(target).empty()) return errors::HttpMethodNotAllowed(method, path);
   return errors::RouteNotFound(path);
 }
 

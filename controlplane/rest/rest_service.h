@@ -37,6 +37,8 @@ class RestService {
     std::vector<std::string> ids;
   };
 
+  // As the Allow header has it; empty for a path that isn't known.
+  std::string MethodsAt(const Target& target) const;
   absl::StatusOr<Match> FindRoute(const std::string& method, const Target& target) const;
   absl::StatusOr<Principal> Authenticate(const HttpRequest& request);
   void Run(const Route& route, const RestCall& call, const std::shared_ptr<Exchange>& exchange);

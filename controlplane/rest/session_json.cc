@@ -201,14 +201,7 @@ absl::StatusOr<SessionPatch> UpdateSessionPatch(const nlohmann::json& body) {
   const Change<std::string> title = reader.String("title");
   if (title.sets()) patch.title = std::optional<std::string>(title.value());
   if (title.clears()) patch.title = std::optional<std::string>();
-  const MetadataPatch metadata = reader.MergedMetadata();
-  if (!metadata.entries.empty()) {
-    patch.metadata.emplace();
-    // An empty value deletes its key, as null does.
-    for (const auto& [key, value] : metadata.entries) {
-      patch.metadata->emplace(key, value.value_or(""));
-    }
-  }
+  patch.metadata = reader.MergedMetadata(ObjectReader::Empty::kStore);
   if (const nlohmann::json* value = reader.Find("agent"); value != nullptr && !value->is_null()) {
     ObjectReader agent("agent", *value, &violations);
     AgentOverrides overrides = ReadToolOverrides(&agent, &violations);

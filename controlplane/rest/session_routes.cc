@@ -39,6 +39,7 @@ absl::StatusOr<CreateSessionRequest> CreateRequestOf(const RestCall& call) {
 void Create(SessionOperations* sessions, const RestCall& call, RestReply reply) {
   absl::StatusOr<CreateSessionRequest> request = CreateRequestOf(call);
   if (!request.ok()) return reply(request.status());
+  request->failed_image_is_error = true;
   sessions->Create(call.caller.tenant, *std::move(request), AnswerWith(std::move(reply)));
 }
 

@@ -1,5 +1,7 @@
 #include "controlplane/store/time_codec.h"
 
+#include <algorithm>
+
 #include "absl/time/civil_time.h"
 
 namespace paddock {
@@ -60,7 +62,11 @@ absl::Time ParseSqlTime(absl::string_view text) {
 }
 
 std::string FormatSqlTime(absl::Time time) {
-  return absl::FormatTime("%Y-%m-%d %H:%M:%E6S+00", time, absl::UTCTimeZone());
+  const absl::TimeZone utc = absl::UTCTimeZone();
+  const absl::Time first = absl::FromCivil(absl::CivilSecond(1, 1, 1), utc);
+  const absl::Time last =
+      absl::FromCivil(absl::CivilSecond(10000, 1, 1), utc) - absl::Microseconds(1);
+  return absl::FormatTime("%E4Y-%m-%d %H:%M:%E6S+00", std::clamp(time, first, last), utc);
 }
 
 }  // namespace paddock

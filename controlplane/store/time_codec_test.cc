@@ -10,6 +10,19 @@ TEST(TimeCodec, RoundTripsToTheMicrosecond) {
   EXPECT_EQ(ParseSqlTime(FormatSqlTime(time)), time);
 }
 
+TEST(TimeCodec, WhatPostgresCantHoldBecomesTheNearest) {
+  const absl::TimeZone utc = absl::UTCTimeZone();
+  for (const absl::Time early :
+       {absl::InfinitePast(), absl::FromCivil(absl::CivilSecond(0, 12, 31, 23, 59, 59), utc),
+        absl::FromCivil(absl::CivilSecond(1, 1, 1), utc)}) {
+    EXPECT_EQ(FormatSqlTime(early), "0001-01-01 00:00:00.000000+00");
+  }
+  for (const absl::Time late :
+       {absl::InfiniteFuture(), absl::FromCivil(absl::CivilSecond(10000, 1, 1), utc)}) {
+    EXPECT_EQ(FormatSqlTime(late), "9999-12-31 23:59:59.999999+00");
+  }
+}
+
 TEST(TimeCodec, ReadsWhatPostgresWrites) {
   EXPECT_EQ(ParseSqlTime("2026-11-23 11:44:00+00"),
             absl::FromCivil(absl::CivilSecond(2026, 11, 23, 11, 44, 0), absl::UTCTimeZone()));

@@ -74,6 +74,9 @@ TEST_F(RestApiTest, AnotherTenantsIdIsUnknown) {
 TEST_F(RestApiTest, ProbesNeedNoKeyAndReadinessIsTold) {
   EXPECT_EQ(Connect()->Ask("GET", "/healthz", {}).status, 200);
   EXPECT_EQ(Connect()->Ask("GET", "/readyz", {}).status, 200);
+  const HttpsAnswer posted = Connect()->Ask("POST", "/readyz", {}, "{}");
+  EXPECT_EQ(posted.status, 405);
+  EXPECT_EQ(posted.headers.at("allow"), "GET, HEAD");
   replica_->rest_server().SetReady(false);
   const HttpsAnswer answer = Connect()->Ask("GET", "/readyz", {});
   EXPECT_EQ(answer.status, 503);
@@ -84,7 +87,9 @@ TEST_F(RestApiTest, ProbesNeedNoKeyAndReadinessIsTold) {
 TEST_F(RestApiTest, UnknownPathsAndMethodsAreRefusedByName) {
   EXPECT_EQ(Ask("GET", "/v1/environment").status, 404);
   EXPECT_EQ(Ask("GET", "/").status, 404);
-  EXPECT_EQ(Ask("PUT", "/v1/environments/env_1", "{}").status, 405);
+  const HttpsAnswer put = Ask("PUT", "/v1/environments/env_1", "{}");
+  EXPECT_EQ(put.status, 405);
+  EXPECT_EQ(put.headers.at("allow"), "DELETE, GET, POST");
   EXPECT_EQ(Ask("OPTIONS", "/v1/environments").status, 405);
   EXPECT_EQ(Ask("GET", "/v1/environments/a%2Fb%20c").status, 404);
   EXPECT_THAT(Message(Ask("GET", "/v1/environments/a%2Fb%20c")), HasSubstr("\"a/b c\""));
@@ -173,6 +178,8 @@ TEST_F(RestApiTest, ATypoIsNamedWithItsPath) {
     EXPECT_THAT(Message(answer), StartsWith(c.path + ":")) << c.body;
     EXPECT_EQ(answer.headers.at("x-should-retry"), "false");
   }
+  EXPECT_THAT(Message(Ask("POST", "/v1/environments", R"({"config": {"type": "clod"}})")),
+              StartsWith("config.type: must be cloud"));
   EXPECT_EQ(Get("/v1/environments")["data"], json::array()) << "nothing was made";
   EXPECT_EQ(Ask("GET", "/v1/environments?limt=1").status, 400);
   EXPECT_THAT(Message(Ask("GET", "/v1/environments?limit=1001")), StartsWith("limit:"));

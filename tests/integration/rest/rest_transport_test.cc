@@ -172,6 +172,12 @@ TEST_F(RestTransportTest, HeadHasNoBody) {
   auto client = Connect();
   client->Send(Request("HEAD", "/v1/environments", ""));
   EXPECT_EQ(client->ReadHead().status, 405);
+  for (const char* probe : {"/healthz", "/readyz"}) {
+    client->Send(Request("HEAD", probe, ""));
+    const HttpsAnswer head = client->ReadHead();
+    EXPECT_EQ(head.status, 200);
+    EXPECT_NE(head.headers.at("content-length"), "0");
+  }
   EXPECT_EQ(client->Ask("GET", "/healthz", {}).status, 200) << "nothing was left over";
 }
 

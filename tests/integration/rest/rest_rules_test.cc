@@ -1,0 +1,153 @@
+// What the REST API makes of agents' models and tools, of metadata, of times and of failed builds.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "tests/integration/rest/rest_fixture.h"
+
+namespace paddock {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+using testing::HttpsAnswer;
+using testing::RestFixture;
+using ::testing::StartsWith;
+
+class RestRulesTest : public RestFixture {
+ protected:
+  json NewAgent() { return Post("/v1/agents", {{"name", "a"}, {"model", "some-model"}}); }
+  json NewSession() {
+    const json environment = Post("/v1/environments", {{"name", "of a session"}});
+    return Post("/v1/sessions",
+                {{"agent", NewAgent()["id"]}, {"environment_id", environment["id"]}});
+  }
+};
+
+TEST_F(RestRulesTest, TimesThatTheDatabaseCantHoldAreBoundsAllTheSame) {
+  NewSession();
+  const std::string early = "0001-01-01T00:00:00Z";
+  const std::string earlier = "0000-01-01T00:00:00Z";
+  const std::string earliest = "-9999-01-01T00:00:00Z";
+  const std::string late = "292277026596-12-04T15:30:07Z";
+  for (const char* list : {"/v1/sessions", "/v1/agents"}) {
+    for (const std::string& time : {early, earlier, earliest}) {
+      EXPECT_EQ(Get(absl::StrCat(list, "?created_at[gte]=", time))["data"].size(), 1u) << time;
+      EXPECT_EQ(Get(absl::StrCat(list, "?created_at[lte]=", time))["data"].size(), 0u) << time;
+    }
+    EXPECT_EQ(Get(absl::StrCat(list, "?created_at[gte]=", late))["data"].size(), 0u);
+    EXPECT_EQ(Get(absl::StrCat(list, "?created_at[lte]=", late))["data"].size(), 1u);
+  }
+  EXPECT_EQ(Get("/v1/sessions?created_at[lt]=" + earlier)["data"].size(), 0u);
+  EXPECT_EQ(Get("/v1/sessions?created_at[gt]=" + late)["data"].size(), 0u);
+}
+
+TEST_F(RestRulesTest, AModelWithoutEffortKeepsTheStoredOne) {
+  const json agent = Post("/v1/agents", json::parse(R"({"name": "a", "metadata": {"k": "v"},
+      "model": {"id": "m", "effort": "low", "speed": "fast"}})"));
+  const std::string path = "/v1/agents/" + agent["id"].get<std::string>();
+  json model = Post(path, json::parse(R"({"model": {"id": "n"}})"))["model"];
+  EXPECT_EQ(model["id"], "n");
+  EXPECT_EQ(model["effort"], json({{"type", "low"}}));
+  EXPECT_EQ(model["speed"], "standard");
+  model = Post(path, json::parse(R"({"model": {"id": "n", "effort": "max"}})"))["model"];
+  EXPECT_EQ(model["effort"], json({{"type", "max"}}));
+  EXPECT_TRUE(Post(path, json::parse(R"({"model": "n"})"))["model"]["effort"].is_null());
+}
+
+TEST_F(RestRulesTest, OnlyNullDeletesMetadataOfAgentsAndSessions) {
+  const json session = NewSession();
+  for (const std::string& path : {"/v1/agents/" + session["agent"]["id"].get<std::string>(),
+                                  "/v1/sessions/" + session["id"].get<std::string>()}) {
+    Post(path, json::parse(R"({"metadata": {"a": "1", "b": "2", "c": "3"}})"));
+    EXPECT_EQ(Post(path, json::parse(R"({"metadata": {"a": "", "b": null}})"))["metadata"],
+              json::parse(R"({"a": "", "c": "3"})"));
+    EXPECT_EQ(Get(path)["metadata"], json::parse(R"({"a": "", "c": "3"})"));
+  }
+}
+
+TEST_F(RestRulesTest, EveryFaultInsideToolsAndModelsIsNamed) {
+  struct Case {
+    std::string members;
+    std::string message;
+  };
+  for (const Case& c : std::vector<Case>{
+           {R"("model": {"id": "m", "speed": "slow"})", "model.speed: must be standard or fast"},
+           {R"("model": {"id": "m", "effort": "min"})", "model.effort: must be low or"},
+           {R"("model": {"id": "m", "effort": {"type": "min"}})", "model.effort.type: must be"},
+           {R"("model": {"id": "m", "effort": {"type": "low", "x": 1}})", "model.effort.x: isn't"},
+           {R"("model": {"id": "m", "efort": "low"})", "model.efort: isn't known"},
+           {R"("model": {"id": "m", "inference_geo": 1})", "model.inference_geo: must be a"},
+           {R"("model": "m", "tools": [{}])", "tools[0].type: is required"},
+           {R"("model": "m", "tools": [{"type": "bash"}])", "tools[0].type: must be agent_tool"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "config": []}])",
+            "tools[0].config: isn't known"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "configs": {}}])",
+            "tools[0].configs: must be a list"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "configs": [
+               {"name": "bash", "enabled": "no"}]}])",
+            "tools[0].configs[0].enabled: must be true or false"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "configs": [
+               {"enabled": true}]}])",
+            "tools[0].configs[0].name: is required"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "configs": [
+               {"name": "bash", "permission": 1}]}])",
+            "tools[0].configs[0].permission: isn't known"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "default_config":
+               {"permission_policy": {"type": "never"}}}])",
+            "tools[0].default_config.permission_policy.type: must be always_allow or"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "default_config":
+               {"permission_policy": "auto"}}])",
+            "tools[0].default_config.permission_policy: must be a JSON object"},
+           {R"("model": "m", "tools": [{"type": "agent_toolset_20260401", "default_config": []}])",
+            "tools[0].default_config: must be a JSON object"},
+           {R"("model": "m", "tools": [{"type": "mcp_toolset"}])",
+            "tools[0].mcp_server_name: is required"},
+           {R"("model": "m", "tools": [{"type": "custom", "name": "t", "description": "d",
+               "input_schema": "s"}])",
+            "tools[0].input_schema: must be an object"}}) {
+    const HttpsAnswer answer = Ask("POST", "/v1/agents", R"({"name": "a", )" + c.members + "}");
+    EXPECT_EQ(answer.status, 400) << c.members;
+    EXPECT_THAT(Message(answer), StartsWith(c.message)) << c.members;
+  }
+  const json agent = Post("/v1/agents", json::parse(R"({"name": "a",
+      "model": {"id": "m", "effort": {"type": "xhigh"}, "speed": "fast", "inference_geo": "us"},
+      "tools": [{"type": "agent_toolset_20260401",
+                 "default_config": {"enabled": false, "permission_policy": {"type": "auto"}},
+                 "configs": [{"name": "bash", "enabled": true,
+                              "permission_policy": {"type": "always_ask"}}]}]})"));
+  const std::string path = "/v1/agents/" + agent["id"].get<std::string>();
+  const json sent_back = Post(path, {{"model", agent["model"]}, {"tools", agent["tools"]}});
+  EXPECT_EQ(sent_back["model"], agent["model"]);
+  EXPECT_EQ(sent_back["tools"], agent["tools"]);
+}
+
+TEST_F(RestRulesTest, ACreateThatWaitsForAFailingBuildIsAnsweredWithItsReason) {
+  node_.KeepBeating(replica_->internal_port());
+  const json environment = Post("/v1/environments", json::parse(R"({"name": "e",
+      "config": {"type": "cloud", "packages": {"pip": ["bad", "hold"]}}})"));
+  const std::string body =
+      json({{"agent", NewAgent()["id"]}, {"environment_id", environment["id"]}}).dump();
+  HttpsAnswer waited;
+  std::thread waiter([&] { waited = Ask("POST", "/v1/sessions", body); });
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  while (absl::Now() < give_up && (node_.holding() == 0 || Get("/v1/sessions")["data"].empty())) {
+  }
+  node_.Release();
+  waiter.join();
+  EXPECT_EQ(waited.status, 400) << waited.body;
+  EXPECT_EQ(ErrorCode(waited), "image_build_failed");
+  EXPECT_THAT(Message(waited), HasSubstr("pip \"bad\", exit code"));
+  EXPECT_THAT(Message(waited), HasSubstr("\nE: Unable to locate package bad"));
+  const HttpsAnswer later = Ask("POST", "/v1/sessions", body);
+  EXPECT_EQ(later.status, 400);
+  EXPECT_EQ(Message(later), Message(waited));
+  EXPECT_EQ(Get("/v1/sessions")["data"][0]["status"], "terminated");
+}
+
+}  // namespace
+}  // namespace paddock
