@@ -68,7 +68,10 @@ absl::Status FailureAt(absl::string_view path, Step step, int error) {
     case ENOMEM:
     case EMFILE:
     case ENFILE:
-      return absl::ResourceExhaustedError(absl::StrCat("path: ", Quote(path), ": ", reason));
+      return errors::SandboxExhausted(absl::StrCat("path: ", Quote(path), ": ", reason));
+    case EACCES:
+    case EPERM:
+      return errors::PathNotPermitted(path, reason);
     case ENAMETOOLONG:
       return errors::InvalidField("path", "a name in it is too long for the file system");
     default:

@@ -48,6 +48,7 @@ TEST(FileCommandStatusTest, MapsErrors) {
   EXPECT_THAT(After(Step::kKind, EINVAL).message(), HasSubstr("not a regular file"));
   EXPECT_TRUE(absl::IsResourceExhausted(After(Step::kWrite, EDQUOT)));
   EXPECT_TRUE(absl::IsResourceExhausted(After(Step::kWrite, ENOSPC)));
+  EXPECT_TRUE(absl::IsPermissionDenied(After(Step::kCreate, EACCES)));
   EXPECT_TRUE(absl::IsCancelled(After(Step::kInput, ECANCELED)));
   EXPECT_THAT(After(Step::kOpen, ENOENT).message(), HasSubstr("\"/x\""));
 }
@@ -72,6 +73,10 @@ TEST(FileCommandStatusTest, HasAReasonForWhateverTheUserDid) {
   EXPECT_EQ(ReasonOf(After(Step::kOpen, ELOOP)), ErrorReason::kInvalidPath);
   EXPECT_EQ(ReasonOf(After(Step::kRead, EIO)), ErrorReason::kInvalidPath);
   EXPECT_EQ(ReasonOf(After(Step::kCreate, ENAMETOOLONG)), ErrorReason::kInvalidField);
+  for (const int error : {EACCES, EPERM}) {
+    EXPECT_EQ(ReasonOf(After(Step::kCreate, error)), ErrorReason::kPathNotPermitted);
+  }
+  EXPECT_EQ(ReasonOf(After(Step::kRead, ENOMEM)), ErrorReason::kSandboxExhausted);
   for (const int error : {ENOSPC, EDQUOT}) {
     EXPECT_EQ(ReasonOf(After(Step::kWrite, error)), ErrorReason::kDiskFull);
     EXPECT_EQ(RetryDelayOf(After(Step::kWrite, error)), std::nullopt);

@@ -86,7 +86,7 @@ absl::Status MachineryStatus(absl::string_view what, int error) {
     case ENFILE:
     case ENOBUFS:
     case ETOOMANYREFS:
-      return absl::ResourceExhaustedError(message);
+      return errors::SandboxExhausted(message);
     default:
       return absl::InternalError(message);
   }
@@ -153,12 +153,10 @@ absl::StatusOr<Reply> ParseReply(absl::string_view packet, int fd_count, int exp
 absl::Status FailureStatus(const Reply& reply, const ExecSpec& spec) {
   switch (static_cast<Step>(reply.step)) {
     case Step::kTooMany:
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the sandbox runs ", init_protocol::kMaxCommands, " commands already"));
+      return errors::SandboxExhausted(
+          absl::StrCat("it runs ", init_protocol::kMaxCommands, " commands already"));
     case Step::kFork:
-      return MachineryStatus(
-          reply.error == EAGAIN ? "the sandbox has reached its process limit" : "fork",
-          reply.error);
+      return reply.error == EAGAIN ? errors::PidsExhausted() : MachineryStatus("fork", reply.error);
     case Step::kUser:
       return errors::InvalidField(
           "start.user", absl::StrCat(Quoted(spec.user), " is not in the sandbox's /etc/passwd"));

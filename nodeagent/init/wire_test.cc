@@ -138,6 +138,8 @@ TEST(FailureStatusTest, EveryStepHasAMeaning) {
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kTerminal, ENOSPC)));
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kStreams, EMFILE)));
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kTooMany, EAGAIN)));
+  EXPECT_EQ(ReasonOf(status(Step::kFork, EAGAIN)), ErrorReason::kPidsExhausted);
+  EXPECT_EQ(ReasonOf(status(Step::kStreams, EMFILE)), ErrorReason::kSandboxExhausted);
   for (int step = 1; step <= init_protocol::kLastStep; ++step) {
     EXPECT_FALSE(status(static_cast<Step>(step), EIO).ok()) << step;
   }
