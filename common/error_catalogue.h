@@ -51,6 +51,7 @@ enum class ErrorReason {
   kStaleGeneration,
   kRuntimeClassUnavailable,
   kInvalidPath,
+  kPathNotPermitted,
   kConcurrentChange,
   // What isn't built yet.
   kSelfHostedNotSupported,
@@ -61,6 +62,8 @@ enum class ErrorReason {
   kOverloaded,
   kTooManyExecs,
   kDiskFull,
+  kPidsExhausted,
+  kSandboxExhausted,
   kNodeUnreachable,
   kExecInterrupted,
   kDatabaseUnavailable,
@@ -85,7 +88,7 @@ struct ErrorTraits {
   bool retryable;
 };
 
-inline constexpr std::array<ErrorReason, 50> kAllErrorReasons = {
+inline constexpr std::array<ErrorReason, 53> kAllErrorReasons = {
     ErrorReason::kInvalidField,
     ErrorReason::kInvalidMetadata,
     ErrorReason::kInvalidConfigTypeChange,
@@ -119,6 +122,7 @@ inline constexpr std::array<ErrorReason, 50> kAllErrorReasons = {
     ErrorReason::kStaleGeneration,
     ErrorReason::kRuntimeClassUnavailable,
     ErrorReason::kInvalidPath,
+    ErrorReason::kPathNotPermitted,
     ErrorReason::kConcurrentChange,
     ErrorReason::kSelfHostedNotSupported,
     ErrorReason::kMethodNotSupportedYet,
@@ -127,6 +131,8 @@ inline constexpr std::array<ErrorReason, 50> kAllErrorReasons = {
     ErrorReason::kOverloaded,
     ErrorReason::kTooManyExecs,
     ErrorReason::kDiskFull,
+    ErrorReason::kPidsExhausted,
+    ErrorReason::kSandboxExhausted,
     ErrorReason::kNodeUnreachable,
     ErrorReason::kExecInterrupted,
     ErrorReason::kDatabaseUnavailable,

@@ -277,6 +277,10 @@ absl::Status InvalidPath(absl::string_view path, absl::string_view why) {
   return MakeError(ErrorReason::kInvalidPath, absl::StrCat("path: ", Quote(path), ": ", why));
 }
 
+absl::Status PathNotPermitted(absl::string_view path, absl::string_view why) {
+  return MakeError(ErrorReason::kPathNotPermitted, absl::StrCat("path: ", Quote(path), ": ", why));
+}
+
 absl::Status ConcurrentChange() {
   return Retryable(ErrorReason::kConcurrentChange,
                    "the resource was changed at the same time; try again", absl::Milliseconds(50));
@@ -321,6 +325,15 @@ absl::Status TooManyExecs(absl::string_view session_id, int64_t limit) {
 
 absl::Status DiskFull(absl::string_view what) {
   return MakeError(ErrorReason::kDiskFull, absl::StrCat("no disk space left: ", what));
+}
+
+absl::Status PidsExhausted() {
+  return MakeError(ErrorReason::kPidsExhausted, "the sandbox has reached its process limit (pids)");
+}
+
+absl::Status SandboxExhausted(absl::string_view what) {
+  return MakeError(ErrorReason::kSandboxExhausted,
+                   absl::StrCat("the sandbox has reached a limit of its own: ", what));
 }
 
 absl::Status NodeUnreachable(absl::string_view node_id, absl::string_view why) {

@@ -75,6 +75,8 @@ absl::Status StaleGeneration(absl::string_view session_id, int64_t given, int64_
 absl::Status RuntimeClassUnavailable(absl::string_view runtime_class, absl::string_view why);
 // A path that exists but can't serve: a directory where a file is wanted, a loop of links, …
 absl::Status InvalidPath(absl::string_view path, absl::string_view why);
+// The sandbox's own kernel refuses it; `why` is its word.
+absl::Status PathNotPermitted(absl::string_view path, absl::string_view why);
 // A transaction lost against another one; the caller may try again.
 absl::Status ConcurrentChange();
 
@@ -92,6 +94,9 @@ absl::Status NoModel(absl::string_view what);
 absl::Status Overloaded(absl::string_view what, absl::Duration retry_after);
 absl::Status TooManyExecs(absl::string_view session_id, int64_t limit);
 absl::Status DiskFull(absl::string_view what);
+// A session's own limits, of processes and of others: waiting alone doesn't help.
+absl::Status PidsExhausted();
+absl::Status SandboxExhausted(absl::string_view what);
 absl::Status NodeUnreachable(absl::string_view node_id, absl::string_view why);
 // The agent of the session's node ended while the command ran; its processes are killed.
 absl::Status ExecInterrupted();

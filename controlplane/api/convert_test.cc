@@ -150,6 +150,11 @@ TEST(SessionConvertTest, UpdatesFollowTheirMask) {
   ASSERT_TRUE(patch.ok());
   ASSERT_TRUE(patch->title.has_value());
   EXPECT_FALSE(patch->title->has_value());
+  patch = PatchOf(Parse<v1::UpdateSessionRequest>(R"(title: "t" update_mask { paths: "*" })"));
+  ASSERT_TRUE(patch.ok());
+  EXPECT_EQ(patch->title->value(), "t");
+  EXPECT_TRUE(patch->replace_metadata);
+  EXPECT_TRUE(patch->metadata->empty());
   EXPECT_EQ(
       FieldOf(PatchOf(Parse<v1::UpdateSessionRequest>(R"(update_mask { paths: "environment_id" })"))
                   .status()),
@@ -181,6 +186,12 @@ TEST(AgentConvertTest, ListsAreReplacedByMaskEvenWhenEmpty) {
   ASSERT_TRUE(patch->tools.sets());
   EXPECT_TRUE(patch->tools.value().empty());
   EXPECT_TRUE(patch->skills.keeps());
+  patch = PatchOf(Parse<v1::UpdateAgentRequest>(R"(name: "n" update_mask { paths: "*" })"));
+  ASSERT_TRUE(patch.ok());
+  EXPECT_EQ(patch->name.value(), "n");
+  EXPECT_TRUE(patch->skills.sets() && patch->tools.sets() && patch->mcp_servers.sets());
+  EXPECT_FALSE(patch->system.keeps() || patch->description.keeps() || patch->model.keeps());
+  EXPECT_TRUE(patch->metadata.replace);
   patch = PatchOf(v1::UpdateAgentRequest());
   ASSERT_TRUE(patch.ok());
   EXPECT_TRUE(patch->tools.keeps());

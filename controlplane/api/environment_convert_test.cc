@@ -112,8 +112,31 @@ TEST(EnvironmentMaskTest, TheNetworkCanBeOpenedByName) {
   EXPECT_TRUE(std::holds_alternative<UnrestrictedNetwork>(Cloud(*result).networking));
 }
 
+TEST(EnvironmentMaskTest, AStarReplacesEverything) {
+  const auto result = Apply(R"(
+    name: "new"
+    config { cloud { packages { pip: "numpy" }
+                     networking { limited { allowed_hosts: "a.example"
+                                            allow_package_managers: true } } } }
+    update_mask { paths: "*" })");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->name, "new");
+  EXPECT_EQ(result->description, std::nullopt);
+  EXPECT_THAT(result->metadata, IsEmpty());
+  EXPECT_THAT(Cloud(*result).packages.pip, ElementsAre("numpy"));
+  EXPECT_THAT(Cloud(*result).packages.npm, IsEmpty());
+  EXPECT_THAT(Limited(*result).allowed_hosts, ElementsAre("a.example"));
+  EXPECT_FALSE(Limited(*result).allow_mcp_servers);
+}
+
+TEST(EnvironmentMaskTest, AStarStandsAlone) {
+  const auto result = Apply(R"(name: "new" update_mask { paths: "*" paths: "name" })");
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(ViolationsOf(result.status()).at(0).field, "update_mask");
+}
+
 TEST(EnvironmentMaskTest, UnknownPathsAreNamed) {
-  for (const char* path : {"nmae", "config.cloud.packages.conda", "id", "*", "metadata.a", ""}) {
+  for (const char* path : {"nmae", "config.cloud.packages.conda", "id", "*.a", "metadata.a", ""}) {
     v1::UpdateEnvironmentRequest request;
     request.mutable_update_mask()->add_paths(path);
     const absl::Status status = PatchOf(request).status();

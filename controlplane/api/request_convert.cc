@@ -1,5 +1,6 @@
 #include "controlplane/api/request_convert.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/utf8.h"
@@ -44,6 +45,15 @@ absl::StatusOr<std::set<std::string>> ReadMask(const google::protobuf::FieldMask
   constexpr size_t kMaxQuotedCharacters = 100;
   std::set<std::string> paths;
   for (const std::string& path : mask.paths()) {
+    if (path == "*") {
+      if (mask.paths_size() > 1) {
+        return errors::InvalidField("update_mask", "must name nothing besides *");
+      }
+      for (const absl::string_view each : known) {
+        if (!absl::StrContains(each, '.')) paths.emplace(each);
+      }
+      return paths;
+    }
     if (known.count(path) == 0) {
       return errors::InvalidField(
           "update_mask", absl::StrCat("has the unknown path ", Quote(path, kMaxQuotedCharacters)));

@@ -52,8 +52,8 @@ std::vector<std::string> FromProtoStrings(const ProtoStrings& strings);
 MetadataPatch MergeMetadata(const ProtoStringMap& map);
 MetadataPatch ReplaceMetadata(const ProtoStringMap& map);
 
-// The mask's paths, parents before what lies below them. INVALID_ARGUMENT naming the first that
-// isn't in `known`.
+// The mask's paths, parents before what lies below them; for "*" alone, all top ones of `known`.
+// INVALID_ARGUMENT naming the first that isn't in `known`.
 absl::StatusOr<std::set<std::string>> ReadMask(const google::protobuf::FieldMask& mask,
                                                const std::set<absl::string_view>& known);
 

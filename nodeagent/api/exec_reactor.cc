@@ -128,7 +128,11 @@ void ExecReactor::OnExited(const ExecExit& exit) {
 }
 
 void ExecReactor::OnFailed(const absl::Status& status) {
-  FinishWith(status, /*with_last_write=*/false);
+  // What has a reason is the time-out that was asked for; without one, the sandbox was too slow.
+  const bool timed_out = ReasonOf(status) == ErrorReason::kDeadlineExceeded;
+  FinishWith(
+      timed_out ? errors::DeadlineExceeded("the command ran longer than start.timeout") : status,
+      /*with_last_write=*/false);
 }
 
 void ExecReactor::Write(v1::ExecResponse response) {

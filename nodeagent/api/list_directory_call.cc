@@ -3,8 +3,6 @@
 #include <utility>
 
 #include "common/errors.h"
-#include "common/status_macros.h"
-#include "nodeagent/api/conversions.h"
 #include "nodeagent/init/files.h"
 
 namespace paddock::nodeagent {
@@ -22,25 +20,10 @@ void ListDirectoryCall::Run(ExecService* service,
   if (!status.ok()) call->OnEnd(status);
 }
 
-absl::Status ListDirectoryCall::Take(const std::string& data) {
-  std::vector<DirectoryEntry> entries;
-  PADDOCK_RETURN_IF_ERROR(parser_.Consume(data, &entries));
-  for (const DirectoryEntry& entry : entries) {
-    // Replacing a byte by U+FFFD makes three of it.
-    bytes_ += 64 + 3 * (entry.name.size() + entry.target.size());
-    if (response_->entries_size() >= static_cast<int>(kMaxEntries) || bytes_ > kMaxBytes) {
-      response_->set_truncated(true);
-      return absl::OkStatus();
-    }
-    EntryToProto(entry, response_->add_entries());
-  }
-  return absl::OkStatus();
-}
-
 void ListDirectoryCall::OnData(std::string data) {
-  parsed_ = Take(data);
+  parsed_ = listing_.Take(data);
   // Enough, or nonsense: either way the rest isn't wanted.
-  if (!parsed_.ok() || response_->truncated()) return Abandon(errors::Cancelled());
+  if (!parsed_.ok() || listing_.truncated()) return Abandon(errors::Cancelled());
   process()->ReadyForOutput();
 }
 
@@ -48,9 +31,9 @@ void ListDirectoryCall::OnEnd(const absl::Status& status) {
   absl::Status result = status;
   if (!parsed_.ok()) {
     result = errors::Internal("the sandbox sent a malformed list");
-  } else if (response_->truncated()) {
+  } else if (listing_.truncated()) {
     result = absl::OkStatus();
-  } else if (status.ok() && !parser_.finished()) {
+  } else if (status.ok() && !listing_.finished()) {
     result = errors::Internal("the sandbox sent half a list");
   }
   if (!result.ok()) response_->Clear();

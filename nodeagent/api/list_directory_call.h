@@ -2,10 +2,10 @@
 
 #include <functional>
 #include <string>
-#include <vector>
+#include <utility>
 
+#include "nodeagent/api/directory_listing.h"
 #include "nodeagent/api/file_exec.h"
-#include "nodeagent/init/list_parser.h"
 #include "paddock/internal/v1/node.pb.h"
 
 namespace paddock::nodeagent {
@@ -14,10 +14,6 @@ namespace paddock::nodeagent {
 // after `done`.
 class ListDirectoryCall final : private FileExec {
  public:
-  static constexpr size_t kMaxEntries = 10'000;
-  // Below the message limit of 4 MiB.
-  static constexpr size_t kMaxBytes = 3 * 1024 * 1024;
-
   static void Run(ExecService* service, const internal::v1::NodeListDirectoryRequest& request,
                   v1::ListDirectoryResponse* response,
                   std::function<void(const absl::Status&)> done);
@@ -25,16 +21,14 @@ class ListDirectoryCall final : private FileExec {
  private:
   ListDirectoryCall(v1::ListDirectoryResponse* response,
                     std::function<void(const absl::Status&)> done)
-      : response_(response), done_(std::move(done)) {}
+      : response_(response), listing_(response), done_(std::move(done)) {}
 
   void OnData(std::string data) override;
   void OnEnd(const absl::Status& status) override;
-  absl::Status Take(const std::string& data);
 
   v1::ListDirectoryResponse* const response_;
+  DirectoryListing listing_;
   const std::function<void(const absl::Status&)> done_;
-  ListParser parser_{kMaxEntries + 1};
-  size_t bytes_ = 0;
   absl::Status parsed_;
 };
 

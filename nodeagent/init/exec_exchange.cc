@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/error_details.h"
 #include "common/status_macros.h"
 #include "nodeagent/init/init_connection.h"
 #include "nodeagent/init/socket_exec_handle.h"
@@ -108,7 +109,7 @@ absl::StatusOr<std::unique_ptr<ExecHandle>> ReceiveStarted(const ExecSpec& spec,
                                                  : kPipeCount));
   if (reply.type == static_cast<uint16_t>(ReplyType::kFailed)) return FailureStatus(reply, spec);
   if (reply.type != static_cast<uint16_t>(ReplyType::kStarted)) {
-    return absl::UnavailableError("the command was killed before it started");
+    return MakeError(ErrorReason::kExecInterrupted, "the command was killed before it started");
   }
   if (!inherits) PADDOCK_RETURN_IF_ERROR(TakeStreams(spec.tty, std::move(packet.fds), streams));
   UniqueFd terminal;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "common/error_details.h"
 #include "nodeagent/init/file_protocol.h"
 
 namespace paddock::nodeagent {
@@ -50,6 +51,37 @@ TEST(FileCommandStatusTest, MapsErrors) {
   EXPECT_TRUE(absl::IsPermissionDenied(After(Step::kCreate, EACCES)));
   EXPECT_TRUE(absl::IsCancelled(After(Step::kInput, ECANCELED)));
   EXPECT_THAT(After(Step::kOpen, ENOENT).message(), HasSubstr("\"/x\""));
+}
+
+TEST(FileSpecsTest, NamesTheFieldAndItsRule) {
+  const auto field = [](const absl::StatusOr<ExecSpec>& spec) {
+    const std::vector<FieldViolation> violations = ViolationsOf(spec.status());
+    return violations.size() == 1 ? violations[0].field : spec.status().ToString();
+  };
+  EXPECT_EQ(field(ReadFileCommand("", 0, 0)), "path");
+  EXPECT_EQ(field(ReadFileCommand("/x", -1, 0)), "offset");
+  EXPECT_EQ(field(ReadFileCommand("/x", 0, -1)), "limit");
+  EXPECT_EQ(field(WriteFileCommand("", 0)), "start.path");
+  EXPECT_EQ(field(WriteFileCommand("/x", 010000)), "start.mode");
+  EXPECT_EQ(field(ListDirectoryCommand(std::string(5000, 'a'))), "path");
+}
+
+TEST(FileCommandStatusTest, HasAReasonForWhateverTheUserDid) {
+  EXPECT_EQ(ReasonOf(After(Step::kOpen, ENOENT)), ErrorReason::kPathNotFound);
+  EXPECT_EQ(ReasonOf(After(Step::kParents, ENOTDIR)), ErrorReason::kPathNotFound);
+  EXPECT_EQ(ReasonOf(After(Step::kKind, EISDIR)), ErrorReason::kInvalidPath);
+  EXPECT_EQ(ReasonOf(After(Step::kOpen, ELOOP)), ErrorReason::kInvalidPath);
+  EXPECT_EQ(ReasonOf(After(Step::kRead, EIO)), ErrorReason::kInvalidPath);
+  EXPECT_EQ(ReasonOf(After(Step::kCreate, ENAMETOOLONG)), ErrorReason::kInvalidField);
+  for (const int error : {EACCES, EPERM}) {
+    EXPECT_EQ(ReasonOf(After(Step::kCreate, error)), ErrorReason::kPathNotPermitted);
+  }
+  EXPECT_EQ(ReasonOf(After(Step::kRead, ENOMEM)), ErrorReason::kSandboxExhausted);
+  for (const int error : {ENOSPC, EDQUOT}) {
+    EXPECT_EQ(ReasonOf(After(Step::kWrite, error)), ErrorReason::kDiskFull);
+    EXPECT_EQ(RetryDelayOf(After(Step::kWrite, error)), std::nullopt);
+  }
+  EXPECT_EQ(ReasonOf(FileCommandStatus({0, 9}, "", "/x")), ErrorReason::kUnavailable);
 }
 
 TEST(FileCommandStatusTest, TrustsNoRecord) {

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
+#include "common/errors.h"
 #include "common/status_macros.h"
 
 namespace paddock::nodeagent {
@@ -21,7 +22,7 @@ constexpr size_t kMaxPacket = 256;  // More than any reply, so that an oversized
 constexpr size_t kMaxDescriptors = 4;
 
 absl::Status Gone(absl::string_view what) {
-  return absl::UnavailableError(
+  return errors::Unavailable(
       absl::StrCat("the sandbox's PID 1 doesn't answer (", what, ": ", std::strerror(errno), ")"));
 }
 
@@ -117,7 +118,8 @@ absl::StatusOr<Packet> ReceivePacket(int connection) {
     }
   }
   if (size == 0) {
-    return absl::UnavailableError("the sandbox ended, or the command was lost with it");
+    return MakeError(ErrorReason::kExecInterrupted,
+                     "the session's sandbox ended, and the command with it");
   }
   packet.bytes.assign(bytes, static_cast<size_t>(size));
   return packet;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "common/error_details.h"
 #include "common/status_macros.h"
 #include "nodeagent/init/init_connection.h"
 #include "nodeagent/init/wire.h"
@@ -49,7 +50,7 @@ absl::StatusOr<ExecExit> SocketExecHandle::ReceiveExit() {
       init_protocol::Reply reply,
       ParseReply(packet.bytes, static_cast<int>(packet.fds.size()), /*expected_fds=*/0));
   if (reply.type != static_cast<uint16_t>(init_protocol::ReplyType::kExited)) {
-    return absl::UnavailableError("the sandbox's PID 1 gave the command up");
+    return MakeError(ErrorReason::kExecInterrupted, "the sandbox's PID 1 gave the command up");
   }
   return ExecExit{reply.code, reply.signal};
 }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/errors.h"
 #include "common/status_macros.h"
 
 namespace paddock::nodeagent {
@@ -24,15 +25,17 @@ std::string Quoted(absl::string_view text) {
   return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text.substr(0, kMaxQuoted)), "\"");
 }
 
+std::string Directory(const ExecSpec& spec) { return spec.cwd.empty() ? "/workspace" : spec.cwd; }
+
 std::string ErrorText(int error) { return std::strerror(error); }
 
-absl::Status Append(absl::string_view what, absl::string_view text, std::string* payload) {
+absl::Status Append(absl::string_view field, absl::string_view text, std::string* payload) {
   if (text.find('\0') != absl::string_view::npos) {
-    return absl::InvalidArgumentError(absl::StrCat(what, " must not contain a NUL character"));
+    return errors::InvalidField(field, "must not contain a NUL character");
   }
   if (payload->size() + text.size() + 1 > init_protocol::kMaxPayloadBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("command and env together must not exceed ",
-                                                   init_protocol::kMaxPayloadBytes, " bytes"));
+    return errors::InvalidField(field, absl::StrCat("command and env together must not exceed ",
+                                                    init_protocol::kMaxPayloadBytes, " bytes"));
   }
   payload->append(text.data(), text.size());
   payload->push_back('\0');
@@ -42,10 +45,10 @@ absl::Status Append(absl::string_view what, absl::string_view text, std::string*
 absl::Status AppendEnvironment(const ExecSpec& spec, std::string* payload) {
   for (const auto& [name, value] : spec.env) {
     if (name.empty() || name.find('=') != std::string::npos) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("env: ", Quoted(name), " is not a variable name"));
+      return errors::InvalidField("start.env",
+                                  absl::StrCat(Quoted(name), " is not a variable name"));
     }
-    PADDOCK_RETURN_IF_ERROR(Append("env", absl::StrCat(name, "=", value), payload));
+    PADDOCK_RETURN_IF_ERROR(Append("start.env", absl::StrCat(name, "=", value), payload));
   }
   return absl::OkStatus();
 }
@@ -83,7 +86,7 @@ absl::Status MachineryStatus(absl::string_view what, int error) {
     case ENFILE:
     case ENOBUFS:
     case ETOOMANYREFS:
-      return absl::ResourceExhaustedError(message);
+      return errors::SandboxExhausted(message);
     default:
       return absl::InternalError(message);
   }
@@ -92,21 +95,22 @@ absl::Status MachineryStatus(absl::string_view what, int error) {
 }  // namespace
 
 absl::StatusOr<EncodedExec> EncodeExec(const ExecSpec& spec, bool with_cgroup) {
-  if (spec.command.empty()) return absl::InvalidArgumentError("command must not be empty");
+  if (spec.command.empty()) return errors::InvalidField("start.command", "must not be empty");
   if (spec.command.size() > init_protocol::kMaxArguments) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("command must not have more than ", init_protocol::kMaxArguments, " items"));
+    return errors::InvalidField(
+        "start.command",
+        absl::StrCat("must not have more than ", init_protocol::kMaxArguments, " items"));
   }
   if (spec.env.size() > init_protocol::kMaxEnvironment) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("env must not have more than ", init_protocol::kMaxEnvironment, " entries"));
+    return errors::InvalidField(
+        "start.env",
+        absl::StrCat("must not have more than ", init_protocol::kMaxEnvironment, " entries"));
   }
   EncodedExec encoded = {};
-  PADDOCK_RETURN_IF_ERROR(Append("user", spec.user, &encoded.payload));
-  PADDOCK_RETURN_IF_ERROR(
-      Append("cwd", spec.cwd.empty() ? "/workspace" : spec.cwd, &encoded.payload));
+  PADDOCK_RETURN_IF_ERROR(Append("start.user", spec.user, &encoded.payload));
+  PADDOCK_RETURN_IF_ERROR(Append("start.cwd", Directory(spec), &encoded.payload));
   for (const std::string& argument : spec.command) {
-    PADDOCK_RETURN_IF_ERROR(Append("command", argument, &encoded.payload));
+    PADDOCK_RETURN_IF_ERROR(Append("start.command", argument, &encoded.payload));
   }
   PADDOCK_RETURN_IF_ERROR(AppendEnvironment(spec, &encoded.payload));
   Request& header = encoded.header;
@@ -149,25 +153,28 @@ absl::StatusOr<Reply> ParseReply(absl::string_view packet, int fd_count, int exp
 absl::Status FailureStatus(const Reply& reply, const ExecSpec& spec) {
   switch (static_cast<Step>(reply.step)) {
     case Step::kTooMany:
-      return absl::ResourceExhaustedError(
-          absl::StrCat("the sandbox runs ", init_protocol::kMaxCommands, " commands already"));
+      return errors::SandboxExhausted(
+          absl::StrCat("it runs ", init_protocol::kMaxCommands, " commands already"));
     case Step::kFork:
-      return MachineryStatus(
-          reply.error == EAGAIN ? "the sandbox has reached its process limit" : "fork",
-          reply.error);
+      return reply.error == EAGAIN ? errors::PidsExhausted() : MachineryStatus("fork", reply.error);
     case Step::kUser:
-      return absl::InvalidArgumentError(
-          absl::StrCat("user ", Quoted(spec.user), " is not in the sandbox's /etc/passwd"));
+      return errors::InvalidField(
+          "start.user", absl::StrCat(Quoted(spec.user), " is not in the sandbox's /etc/passwd"));
     case Step::kGroup:
-      return absl::InvalidArgumentError(absl::StrCat("the group of user ", Quoted(spec.user),
-                                                     " is not in the sandbox's /etc/group"));
+      return errors::InvalidField("start.user", absl::StrCat("the group of ", Quoted(spec.user),
+                                                             " is not in the sandbox's "
+                                                             "/etc/group"));
     case Step::kIdentity:
       if (reply.error != EINVAL) return MachineryStatus("changing the user", reply.error);
-      return absl::InvalidArgumentError(
-          absl::StrCat("user ", Quoted(spec.user), " is outside of the sandbox's range of ids"));
+      return errors::InvalidField(
+          "start.user",
+          absl::StrCat(Quoted(spec.user), " is outside of the sandbox's range of ids"));
     case Step::kDirectory:
-      return absl::InvalidArgumentError(
-          absl::StrCat("cwd ", Quoted(spec.cwd), ": ", ErrorText(reply.error)));
+      return errors::InvalidField(
+          "start.cwd",
+          absl::StrCat(
+              "the working directory ", Quoted(Directory(spec)),
+              reply.error == ENOENT ? " isn't there" : absl::StrCat(": ", ErrorText(reply.error))));
     case Step::kTerminal:
       return MachineryStatus("opening a terminal in the sandbox", reply.error);
     case Step::kStreams:

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/error_details.h"
+
 namespace paddock::nodeagent {
 namespace {
 
@@ -69,9 +71,11 @@ TEST(EncodeExecTest, RefusesWhatCannotBeSaid) {
   EXPECT_THAT(code(spec).message(), HasSubstr("A=B"));
   spec.env = {{"A", std::string(init_protocol::kMaxPayloadBytes, 'x')}};
   EXPECT_THAT(code(spec).message(), HasSubstr("1048576"));
+  EXPECT_EQ(ViolationsOf(code(spec)).at(0).field, "start.env");
   spec.env.clear();
   spec.command.assign(init_protocol::kMaxArguments + 1, "");
   EXPECT_TRUE(absl::IsInvalidArgument(code(spec)));
+  EXPECT_EQ(ViolationsOf(code(spec)).at(0).field, "start.command");
 }
 
 TEST(ParseReplyTest, TakesWellFormedOnes) {
@@ -126,11 +130,16 @@ TEST(FailureStatusTest, EveryStepHasAMeaning) {
   EXPECT_THAT(status(Step::kUser, ENOENT).message(), HasSubstr("nobody-here"));
   EXPECT_TRUE(absl::IsInvalidArgument(status(Step::kGroup, ENOENT)));
   EXPECT_TRUE(absl::IsInvalidArgument(status(Step::kIdentity, EINVAL)));
+  EXPECT_EQ(ViolationsOf(status(Step::kIdentity, EINVAL)).at(0).field, "start.user");
+  EXPECT_EQ(ViolationsOf(status(Step::kDirectory, ENOENT)).at(0).field, "start.cwd");
+  EXPECT_THAT(status(Step::kDirectory, ENOENT).message(), HasSubstr("isn't there"));
   EXPECT_THAT(status(Step::kDirectory, ENOENT).message(), HasSubstr("/nowhere"));
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kFork, EAGAIN)));
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kTerminal, ENOSPC)));
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kStreams, EMFILE)));
   EXPECT_TRUE(absl::IsResourceExhausted(status(Step::kTooMany, EAGAIN)));
+  EXPECT_EQ(ReasonOf(status(Step::kFork, EAGAIN)), ErrorReason::kPidsExhausted);
+  EXPECT_EQ(ReasonOf(status(Step::kStreams, EMFILE)), ErrorReason::kSandboxExhausted);
   for (int step = 1; step <= init_protocol::kLastStep; ++step) {
     EXPECT_FALSE(status(static_cast<Step>(step), EIO).ok()) << step;
   }

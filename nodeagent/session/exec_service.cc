@@ -97,6 +97,10 @@ void ExecService::StartOnWorker(const Prepared& prepared,
                                 const std::shared_ptr<ExecProcess>& process) {
   const absl::StatusOr<int> procs =
       cgroups_->CreateExec(prepared.record.spec.session_id, process->exec_id());
+  if (absl::IsNotFound(procs.status())) {
+    return process->FailStart(MakeError(ErrorReason::kExecInterrupted,
+                                        "the session's sandbox ended, and the command with it"));
+  }
   if (!procs.ok()) return process->FailStart(procs.status());
   const UniqueFd procs_fd(*procs);
   ExecStreams streams;
