@@ -70,6 +70,7 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
   size_t word_size = 0;
   while (word_size < line.size() && IsTokenCharacter(line[word_size])) ++word_size;
   if (word_size == 0) return FirstBytes::kOther;
+  if (word_size > kMaxWord) return FirstBytes::kLongLine;
   // No request line; but a line end right after a word may be the end of any text protocol's line.
   if (word_size < line.size() && !IsBlank(line[word_size])) return FirstBytes::kOther;
   size_t end = line.find('\n');
@@ -80,10 +81,9 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
     return FirstBytes::kHttp;
   }
   // Whatever else is in it: a server that is lenient enough takes it for a request.
-  if (HasVersion(text)) return FirstBytes::kHttp;
-  if (end != absl::string_view::npos) return FirstBytes::kOther;
-  bool lengthy = word_size > kMaxWord || text.size() > kMaxLine;
-  return lengthy ? FirstBytes::kLongLine : FirstBytes::kUndecided;
+  if (HasVersion(text.substr(0, kMaxLine + 1))) return FirstBytes::kHttp;
+  if (text.size() > kMaxLine) return FirstBytes::kLongLine;
+  return end != absl::string_view::npos ? FirstBytes::kOther : FirstBytes::kUndecided;
 }
 
 }  // namespace
@@ -126,12 +126,9 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
       out->append(held_, released_, std::string::npos);
       held_ = std::string();
       return absl::OkStatus();
-    case FirstBytes::kLongLine: {
+    case FirstBytes::kLongLine:
       long_line_ = true;
-      std::string line = std::exchange(held_, std::string());
-      out->append(line, released_, std::string::npos);
-      return FeedLongLine(line, nullptr);
-    }
+      return FeedLongLine(std::exchange(held_, std::string()), out);
     case FirstBytes::kTls:
       protocol_ = "tls";
       stream_ = std::make_unique<TlsClientStream>(name_, port_);
@@ -147,17 +144,20 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
 }
 
 absl::Status ClientInspector::FeedLongLine(absl::string_view bytes, std::string* out) {
-  size_t end = bytes.find('\n');
-  held_.append(bytes.data(), std::min(end, bytes.size()));
-  if (HasVersion(held_)) {
+  bool first = held_.empty();
+  held_.append(bytes.data(), bytes.size());
+  size_t start = first ? held_.size() - SkipBlank(held_).size() : 0;
+  size_t end = std::min(held_.find('\n', start), held_.size());
+  size_t version = absl::AsciiStrToLower(held_).find(kVersion.data(), start, kVersion.size());
+  if (version < end) {
+    size_t passed = std::max(released_, version + kVersion.size() - 1);
+    out->append(held_, released_, passed - released_);
     return absl::PermissionDeniedError("HTTP request with a method or a line that is too long");
   }
-  if (out != nullptr) out->append(bytes.data(), bytes.size());
-  other_ = end != absl::string_view::npos;
-  // What the version may have begun with.
-  held_ = other_ ? std::string()
-                 : held_.substr(held_.size() - std::min(held_.size(), kVersion.size() - 1));
-  released_ = held_.size();
+  out->append(held_, released_, std::string::npos);
+  other_ = end < held_.size();
+  released_ = other_ ? 0 : kVersion.size() - 1;
+  held_ = held_.substr(held_.size() - released_);
   asked_ = true;
   return absl::OkStatus();
 }

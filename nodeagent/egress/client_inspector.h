@@ -29,6 +29,9 @@ class ClientInspector : public ClientStream {
   bool transparent() const override;
   bool wants_input() const override;
   bool incomplete() const override;
+  size_t held() const override {
+    return held_.capacity() + (stream_ == nullptr ? 0 : stream_->held());
+  }
 
   // Bytes are held that may yet become an HTTP request.
   bool undecided() const { return stream_ == nullptr && !other_ && !held_.empty(); }
@@ -52,7 +55,7 @@ class ClientInspector : public ClientStream {
 
  private:
   // A long line passes as it comes; whatever could make it a request's ends it before its own end
-  // has passed. Null for `out`: the bytes went out already.
+  // has passed.
   absl::Status FeedLongLine(absl::string_view bytes, std::string* out);
 
   const std::string name_;

@@ -71,7 +71,8 @@ TEST(ClientInspectorTest, BlanksWithTheHighBitHideNoRequest) {
 
 TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
   const std::string word(300, 'x');
-  for (const std::string& start : {word, std::string("FOO ") + std::string(70'000, 'y')}) {
+  for (const std::string& start :
+       {word, "\r\n\xa0" + word, std::string("FOO ") + std::string(70'000, 'y')}) {
     for (bool request : {false, true}) {
       ClientInspector inspector(kName, 80);
       std::string out;
@@ -98,6 +99,10 @@ TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
   ClientInspector split(kName, 80);
   ASSERT_TRUE(split.Feed(word + " / htt", &out).ok());
   EXPECT_FALSE(split.Feed("p/1.1\n", &out).ok());
+  ClientInspector whole(kName, 80);
+  out.clear();
+  EXPECT_FALSE(whole.Feed(word + " / HTTP/1.1\r\nHost: www.example.com\r\n\r\n", &out).ok());
+  EXPECT_EQ(out, word + " / HTTP") << "as in pieces";
 }
 
 TEST(ClientInspectorTest, OtherProtocolsPass) {
