@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -14,8 +15,12 @@ namespace paddock::nodeagent {
 namespace {
 
 constexpr size_t kMaxLine = 64 * 1024;
+// A first word beyond this isn't kept: no client's method is so long, though some servers take any.
+constexpr size_t kMaxWord = 256;
+constexpr absl::string_view kVersion = "http/";
 constexpr uint8_t kTlsHandshake = 22;
 constexpr uint8_t kTlsMajor = 3;
+constexpr size_t kSsl2Head = 4;
 constexpr absl::string_view kProxySignature("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr absl::string_view kProxyWord = "PROXY ";
 constexpr absl::string_view kMethods[] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
@@ -27,6 +32,13 @@ uint8_t ByteAt(absl::string_view bytes, size_t offset) {
 
 bool IsTokenCharacter(char c) {
   return absl::ascii_isalnum(c) || absl::StrContains("!#$%&'*+-.^_`|~", c);
+}
+
+// SSL 2: two bytes of length, the first with its high bit, then the ClientHello's type and a
+// version of 2 or 3.
+bool MayBeSsl2(absl::string_view bytes) {
+  return !bytes.empty() && (ByteAt(bytes, 0) & 0x80) != 0 &&
+         (bytes.size() < kSsl2Head - 1 || ByteAt(bytes, kSsl2Head - 2) == 1);
 }
 
 // Whether `word` is one of HTTP's methods, or, unless it is `whole`, may become one.
@@ -47,6 +59,10 @@ absl::string_view SkipBlank(absl::string_view bytes) {
   return bytes.substr(start);
 }
 
+bool HasVersion(absl::string_view text) {
+  return absl::StrContains(absl::AsciiStrToLower(text), kVersion);
+}
+
 FirstBytes ClassifyLine(absl::string_view bytes) {
   absl::string_view line = SkipBlank(bytes);
   if (line.empty())
@@ -54,6 +70,7 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
   size_t word_size = 0;
   while (word_size < line.size() && IsTokenCharacter(line[word_size])) ++word_size;
   if (word_size == 0) return FirstBytes::kOther;
+  if (word_size > kMaxWord) return FirstBytes::kLongLine;
   // No request line; but a line end right after a word may be the end of any text protocol's line.
   if (word_size < line.size() && !IsBlank(line[word_size])) return FirstBytes::kOther;
   size_t end = line.find('\n');
@@ -64,9 +81,9 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
     return FirstBytes::kHttp;
   }
   // Whatever else is in it: a server that is lenient enough takes it for a request.
-  if (absl::StrContains(absl::AsciiStrToLower(text), "http/")) return FirstBytes::kHttp;
-  if (end != absl::string_view::npos) return FirstBytes::kOther;
-  return text.size() > kMaxLine ? FirstBytes::kForbidden : FirstBytes::kUndecided;
+  if (HasVersion(text.substr(0, kMaxLine + 1))) return FirstBytes::kHttp;
+  if (text.size() > kMaxLine) return FirstBytes::kLongLine;
+  return end != absl::string_view::npos ? FirstBytes::kOther : FirstBytes::kUndecided;
 }
 
 }  // namespace
@@ -77,13 +94,12 @@ FirstBytes ClassifyFirstBytes(absl::string_view bytes) {
     if (bytes.size() < 2) return FirstBytes::kUndecided;
     return ByteAt(bytes, 1) == kTlsMajor ? FirstBytes::kTls : FirstBytes::kOther;
   }
-  // SSL 2: two bytes of length, then the ClientHello's type and a version of 2 or 3.
-  if (ByteAt(bytes, 0) & 0x80) {
-    if (bytes.size() >= 3 && ByteAt(bytes, 2) != 1) return FirstBytes::kOther;
-    if (bytes.size() < 4) return FirstBytes::kUndecided;
-    bool version = ByteAt(bytes, 3) == 2 || ByteAt(bytes, 3) == kTlsMajor || ByteAt(bytes, 3) == 0;
-    return version ? FirstBytes::kForbidden : FirstBytes::kOther;
+  if (MayBeSsl2(bytes)) {
+    if (bytes.size() < kSsl2Head) return FirstBytes::kUndecided;
+    uint8_t version = ByteAt(bytes, kSsl2Head - 1);
+    if (version == 2 || version == kTlsMajor || version == 0) return FirstBytes::kForbidden;
   }
+  // What isn't SSL 2 is a line still: two of the blanks have the high bit, too.
   if (absl::StartsWith(bytes, kProxySignature)) return FirstBytes::kForbidden;
   if (absl::StartsWith(kProxySignature, bytes)) return FirstBytes::kUndecided;
   if (absl::StartsWith(SkipBlank(bytes), kProxyWord)) return FirstBytes::kForbidden;
@@ -96,6 +112,7 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
     out->append(bytes.data(), bytes.size());
     return absl::OkStatus();
   }
+  if (long_line_) return FeedLongLine(bytes, out);
   held_.append(bytes.data(), bytes.size());
   asked_ = false;
   switch (ClassifyFirstBytes(held_)) {
@@ -109,6 +126,9 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
       out->append(held_, released_, std::string::npos);
       held_ = std::string();
       return absl::OkStatus();
+    case FirstBytes::kLongLine:
+      long_line_ = true;
+      return FeedLongLine(std::exchange(held_, std::string()), out);
     case FirstBytes::kTls:
       protocol_ = "tls";
       stream_ = std::make_unique<TlsClientStream>(name_, port_);
@@ -121,6 +141,25 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
   std::string held = std::move(held_);
   held_ = std::string();
   return stream_->Feed(held, out);
+}
+
+absl::Status ClientInspector::FeedLongLine(absl::string_view bytes, std::string* out) {
+  bool first = held_.empty();
+  held_.append(bytes.data(), bytes.size());
+  size_t start = first ? held_.size() - SkipBlank(held_).size() : 0;
+  size_t end = std::min(held_.find('\n', start), held_.size());
+  size_t version = absl::AsciiStrToLower(held_).find(kVersion.data(), start, kVersion.size());
+  if (version < end) {
+    size_t passed = std::max(released_, version + kVersion.size() - 1);
+    out->append(held_, released_, passed - released_);
+    return absl::PermissionDeniedError("HTTP request with a method or a line that is too long");
+  }
+  out->append(held_, released_, std::string::npos);
+  other_ = end < held_.size();
+  released_ = other_ ? 0 : kVersion.size() - 1;
+  held_ = held_.substr(held_.size() - released_);
+  asked_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status ClientInspector::SeeServer(absl::string_view bytes, std::string* out) {
@@ -150,7 +189,8 @@ absl::Status ClientInspector::Finish(std::string* out) {
 void ClientInspector::ReleaseUndecided(std::string* out) {
   asked_ = true;
   absl::string_view line = SkipBlank(held_);
-  // A single byte of TLS or SSL 2, and blanks that HTTP would skip, must stay.
+  // What may be TLS or SSL 2, and blanks that HTTP would skip, must stay.
+  if (MayBeSsl2(held_)) return;
   if (!undecided() || line.empty() || !IsTokenCharacter(line.front())) return;
   size_t word = 0;
   while (word < line.size() && IsTokenCharacter(line[word])) ++word;

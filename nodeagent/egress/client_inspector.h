@@ -13,6 +13,7 @@ enum class FirstBytes {
   kTls,
   kHttp,
   kOther,
+  kLongLine,   // A line too long to be kept, and no known method's; its end may yet tell.
   kForbidden,  // They pretend to another address (the PROXY protocol), or are SSL 2's ClientHello.
 };
 FirstBytes ClassifyFirstBytes(absl::string_view bytes);
@@ -28,6 +29,9 @@ class ClientInspector : public ClientStream {
   bool transparent() const override;
   bool wants_input() const override;
   bool incomplete() const override;
+  size_t held() const override {
+    return held_.capacity() + (stream_ == nullptr ? 0 : stream_->held());
+  }
 
   // Bytes are held that may yet become an HTTP request.
   bool undecided() const { return stream_ == nullptr && !other_ && !held_.empty(); }
@@ -50,12 +54,17 @@ class ClientInspector : public ClientStream {
   int upgrades_removed() const;
 
  private:
+  // A long line passes as it comes; whatever could make it a request's ends it before its own end
+  // has passed.
+  absl::Status FeedLongLine(absl::string_view bytes, std::string* out);
+
   const std::string name_;
   const int port_;
   std::string held_;
   size_t released_ = 0;  // How much of held_ has gone out.
   bool asked_ = false;
   bool other_ = false;
+  bool long_line_ = false;  // held_ has no more than the line's last bytes.
   const char* protocol_ = "tcp";
   std::unique_ptr<ClientStream> stream_;
 };

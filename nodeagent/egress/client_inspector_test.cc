@@ -43,6 +43,68 @@ TEST(ClientInspectorTest, FirstBytesTell) {
   EXPECT_EQ(classify("\xff\xfd\x18"), FirstBytes::kOther);
 }
 
+TEST(ClientInspectorTest, BlanksWithTheHighBitHideNoRequest) {
+  for (const char* blanks : {"\xa0", "\x85", "\xa0\xa0", "\x85\xa0\r\n", "\xa0\x01", "\x85\n"}) {
+    std::string bytes = std::string(blanks) + "GET /pre HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+    bool request = absl::string_view(blanks) != "\xa0\x01";
+    EXPECT_EQ(ClassifyFirstBytes(bytes), request ? FirstBytes::kHttp : FirstBytes::kOther);
+    if (!request) continue;
+    ClientInspector whole(kName, 80);
+    std::string out;
+    EXPECT_FALSE(whole.Feed(bytes, &out).ok());
+    ClientInspector slow(kName, 80);
+    absl::Status status = absl::OkStatus();
+    for (size_t i = 0; i < bytes.size() && status.ok(); ++i) {
+      status = slow.Feed(bytes.substr(i, 1), &out);
+      if (slow.releasable()) slow.ReleaseUndecided(&out);
+    }
+    EXPECT_FALSE(status.ok());
+    EXPECT_EQ(out, "");
+  }
+  ClientInspector other(kName, 80);
+  std::string out;
+  ASSERT_TRUE(other.Feed("\xa0", &out).ok());
+  ASSERT_TRUE(other.Feed("\x02\x03\x04", &out).ok());
+  EXPECT_TRUE(other.transparent());
+  EXPECT_EQ(out, "\xa0\x02\x03\x04");
+}
+
+TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
+  const std::string word(300, 'x');
+  for (const std::string& start :
+       {word, "\r\n\xa0" + word, std::string("FOO ") + std::string(70'000, 'y')}) {
+    for (bool request : {false, true}) {
+      ClientInspector inspector(kName, 80);
+      std::string out;
+      ASSERT_TRUE(inspector.Feed(start, &out).ok());
+      EXPECT_EQ(out, start);
+      EXPECT_TRUE(inspector.released());
+      EXPECT_FALSE(inspector.releasable());
+      absl::Status status = absl::OkStatus();
+      std::string rest = request ? " / hTTp/1.1\r\nHost: evil.test\r\n\r\n" : " / htt/\nHTTP/";
+      for (size_t i = 0; i < rest.size() && status.ok(); ++i) {
+        status = inspector.Feed(rest.substr(i, 1), &out);
+      }
+      EXPECT_EQ(status.ok(), !request);
+      EXPECT_EQ(inspector.transparent(), !request);
+      EXPECT_EQ(out, request ? start + " / hTTp" : start + rest);
+    }
+  }
+  ClientInspector endless(kName, 9);
+  std::string out;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(endless.Feed(std::string(4096, 'A'), &out).ok());
+  EXPECT_EQ(out.size(), 100u * 4096);
+  EXPECT_TRUE(endless.Finish(&out).ok());
+  EXPECT_EQ(out.size(), 100u * 4096);
+  ClientInspector split(kName, 80);
+  ASSERT_TRUE(split.Feed(word + " / htt", &out).ok());
+  EXPECT_FALSE(split.Feed("p/1.1\n", &out).ok());
+  ClientInspector whole(kName, 80);
+  out.clear();
+  EXPECT_FALSE(whole.Feed(word + " / HTTP/1.1\r\nHost: www.example.com\r\n\r\n", &out).ok());
+  EXPECT_EQ(out, word + " / HTTP") << "as in pieces";
+}
+
 TEST(ClientInspectorTest, OtherProtocolsPass) {
   ClientInspector inspector(kName, 22);
   std::string out;

@@ -23,6 +23,8 @@ class ClientStream {
   virtual bool wants_input() const = 0;
   // A message has begun and isn't complete enough to be judged; the caller bounds that in time.
   virtual bool incomplete() const = 0;
+  // Memory that holds bytes of the client; the caller bounds that, too.
+  virtual size_t held() const = 0;
 };
 
 }  // namespace paddock::nodeagent

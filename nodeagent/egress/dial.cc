@@ -50,7 +50,9 @@ void Dial::OnAddresses(const HostResolver::Addresses& addresses) {
     }
   }
   if (addresses_.empty()) {
-    return Finish(absl::PermissionDeniedError(AddressBlocked(name_, addresses->front())));
+    return Finish(absl::PermissionDeniedError(services_->operator_file_refused
+                                                  ? OperatorFileRefused()
+                                                  : AddressBlocked(name_, addresses->front())));
   }
   TryNext();
 }

@@ -10,16 +10,18 @@
 #include "common/clock.h"
 #include "common/status_macros.h"
 #include "nodeagent/egress/dns_answer.h"
+#include "nodeagent/egress/fair_bound.h"
 
 namespace paddock::nodeagent {
 namespace {
 
 constexpr int kDatagramsAtOnce = 64;  // Before others get their turn.
 constexpr size_t kMaxQuery = 4096;
-constexpr int kMaxInFlightPerClient = 128;
-constexpr size_t kMaxInFlight = 1024;
-constexpr int kMaxConnectionsPerClient = 16;
-constexpr size_t kMaxConnections = 512;
+constexpr FairBound kLookUps(2048, 128);
+constexpr FairBound kConnections(1024, 16);
+// Whatever the bounds of clients come to.
+constexpr size_t kMaxInFlight = 6144;
+constexpr size_t kMaxConnections = 4096;
 constexpr absl::Duration kIdle = absl::Seconds(10);
 constexpr int64_t kIdleCheckNanoseconds = 2'000'000'000;
 constexpr uint32_t kTtlSeconds = 60;  // Of answers of ours.
@@ -152,8 +154,9 @@ void DnsForwarder::Forward(uint32_t client, const DnsQuery& query, DnsTransport 
 
 bool DnsForwarder::Admit(uint32_t client) {
   if (upstreams_.size() >= kMaxInFlight) return false;
+  int most = kLookUps.Of(static_cast<int64_t>(upstreams_.size()));
   int& count = in_flight_[client];
-  if (count >= kMaxInFlightPerClient) return false;
+  if (count >= most) return false;
   ++count;
   return true;
 }
@@ -171,8 +174,8 @@ void DnsForwarder::AcceptClients() {
                         SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!fd.valid()) return;
     uint32_t address = ntohl(from.sin_addr.s_addr);
-    bool full =
-        clients_.size() >= kMaxConnections || tcp_connections_[address] >= kMaxConnectionsPerClient;
+    int most = kConnections.Of(static_cast<int64_t>(clients_.size()));
+    bool full = clients_.size() >= kMaxConnections || tcp_connections_[address] >= most;
     if (full || policy_(address, nullptr).verdict == DnsVerdict::kIgnore) {
       ++counts_[full ? "overloaded" : "ignored"];
       if (tcp_connections_[address] == 0) tcp_connections_.erase(address);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
 #include "nodeagent/egress/egress_reasons.h"
+#include "nodeagent/egress/fair_bound.h"
 #include "nodeagent/net/ipv4.h"
 
 namespace paddock::nodeagent {
@@ -16,8 +17,8 @@ constexpr absl::Duration kUndecided = absl::Milliseconds(20);
 constexpr absl::Duration kWholeMessage = absl::Seconds(60);
 constexpr absl::Duration kFirstReport = absl::Seconds(5);
 constexpr int kReportsFactor = 6;
-// One session's share of what can be looked up and dialed at once.
-constexpr int kMaxDials = 256;
+// What can be looked up and dialed at once, and one session's share of it.
+constexpr FairBound kDials(4096, 256);
 constexpr char kAllowed[] = "allowed";
 constexpr char kFailed[] = "failed";
 
@@ -32,6 +33,7 @@ EgressConnection::EgressConnection(EgressServices* services, std::shared_ptr<Egr
       ended_(std::move(ended)),
       client_(services, [this](uint32_t events) { OnEvent(&client_, events); }),
       server_(services, [this](uint32_t events) { OnEvent(&server_, events); }),
+      held_(&session_->held, &services->held),
       timer_(services->deadlines, [this] { OnTimer(); }),
       started_(Clock::Real()->Monotonic()),
       next_report_(started_ + kFirstReport) {
@@ -45,7 +47,10 @@ EgressConnection::~EgressConnection() {
 }
 
 void EgressConnection::EndDial() {
-  if (dial_ != nullptr) --session_->dials;
+  if (dial_ != nullptr) {
+    --session_->dials;
+    --services_->dials;
+  }
   dial_.reset();
 }
 
@@ -57,10 +62,12 @@ void EgressConnection::Abort() {
 void EgressConnection::Relay() {
   inspector_ = std::make_unique<ClientInspector>(name_, port_);
   Update();
-  if (session_->dials >= kMaxDials) {
-    return Stop("denied_connections", absl::PermissionDeniedError(TooManyConnections(kMaxDials)));
+  int most = kDials.Of(services_->dials);
+  if (session_->dials >= most) {
+    return Stop("denied_connections", absl::PermissionDeniedError(TooManyConnections(most)));
   }
   ++session_->dials;
+  ++services_->dials;
   dial_ = std::make_unique<Dial>(
       services_, name_, port_,
       [this](absl::StatusOr<Dial::Connected> connected) { OnDialed(std::move(connected)); });
@@ -160,6 +167,10 @@ bool EgressConnection::PassToServer(const std::string& bytes) {
     protocol_ = inspector_->protocol();
     upgrades_removed_ = inspector_->upgrades_removed();
     if (inspector_->transparent()) inspector_.reset();
+    if (!held_.Set(inspector_ == nullptr ? 0 : static_cast<int64_t>(inspector_->held()))) {
+      Stop("denied_memory", absl::PermissionDeniedError(TooMuchHeld()));
+      return false;
+    }
     WatchInspector(!bytes.empty());
   }
   if (bytes.empty() || server_.Send(bytes) != RelaySide::Result::kFailed) return true;
@@ -221,12 +232,22 @@ void EgressConnection::Stop(const std::string& verdict, const absl::Status& why)
   bool unknown = bytes_sent_ == 0 ||
                  (protocol == "tcp" && inspector_ != nullptr && !inspector_->transparent());
   inspector_.reset();
+  held_.Set(0);
   if (unknown) return refusal_->Start("");
   refusal_->StartWith(protocol, wanted);
 }
 
-void EgressConnection::Cut() {
-  Stop("denied_address", absl::PermissionDeniedError(AddressBlocked(name_, address_)));
+bool EgressConnection::CutIfBlocked() {
+  if (refusal_ != nullptr) return false;
+  if (services_->is_name_blocked(name_)) {
+    Stop("denied_blocklist", absl::PermissionDeniedError(NameBlocked(name_)));
+    return true;
+  }
+  if (address_ == 0 || !services_->is_blocked(address_)) return false;
+  Stop("denied_address", absl::PermissionDeniedError(services_->operator_file_refused
+                                                         ? OperatorFileRefused()
+                                                         : AddressBlocked(name_, address_)));
+  return true;
 }
 
 void EgressConnection::Refuse(const std::string& verdict,
@@ -237,7 +258,9 @@ void EgressConnection::Refuse(const std::string& verdict,
     protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
     EgressEvent event = EventSoFar();
     // A name that is allowed isn't why the client was sent here.
-    bool allowed = session_->policy && session_->policy->AllowsName(NormalizeName(wanted));
+    std::string normal = NormalizeName(wanted);
+    bool allowed = session_->policy && session_->policy->AllowsName(normal) &&
+                   !services_->is_name_blocked(normal);
     if (event.name.empty()) {
       event.name = wanted.empty() || allowed ? session_->last_denied_name : wanted;
     }

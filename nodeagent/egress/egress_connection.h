@@ -10,6 +10,7 @@
 #include "nodeagent/egress/dial.h"
 #include "nodeagent/egress/egress_services.h"
 #include "nodeagent/egress/egress_sessions.h"
+#include "nodeagent/egress/held_account.h"
 #include "nodeagent/egress/refusal.h"
 #include "nodeagent/egress/relay_side.h"
 
@@ -38,12 +39,10 @@ class EgressConnection {
               std::function<std::string(const std::string& wanted)> explain);
   // An event with the bytes so far, for one that stays open; rarer the older it is.
   void Report();
-  // What it is connected to; 0 while it isn't. Host byte order.
-  uint32_t address() const { return refusal_ == nullptr ? address_ : 0; }
   // Closes both sides so that the peers see a reset; for one that is about to be destroyed.
   void Abort();
-  // Ends it because that address is blocked by now.
-  void Cut();
+  // Ends it if its name or its address is blocked by now; then it may be gone.
+  bool CutIfBlocked();
   const EgressSession& session() const { return *session_; }
 
  private:
@@ -72,6 +71,7 @@ class EgressConnection {
   Ended ended_;
   RelaySide client_;
   RelaySide server_;
+  HeldAccount held_;
   std::unique_ptr<ClientInspector> inspector_;  // Until the client's bytes may pass unseen.
   std::unique_ptr<Dial> dial_;
   std::unique_ptr<Refusal> refusal_;

@@ -58,7 +58,8 @@ bool EgressLog::Admit(absl::Duration now) {
 bool EgressLog::IsRepeated(const EgressEvent& event, absl::Duration now) {
   if (recent_.size() >= kMaxRecent) recent_.clear();
   std::string key =
-      absl::StrCat(event.protocol, " ", event.name, " ", event.address, " ", event.port);
+      absl::StrCat(event.protocol, " ", event.name.substr(0, kMaxText), " ", event.address, " ",
+                   event.port, " ", absl::string_view(event.reason).substr(0, kMaxText));
   auto [last, fresh] = recent_.emplace(std::move(key), now);
   if (!fresh && now - last->second < kAlike) return true;
   last->second = now;

@@ -52,6 +52,19 @@ TEST_F(EgressLogTest, RefusalsThatAreAlikeCountOnceASecond) {
   EXPECT_EQ(log.After(0, 100).events.size(), 5u) << "each connection that was let through counts";
 }
 
+TEST_F(EgressLogTest, AnotherReasonIsNotAlike) {
+  EgressLog log(file_, &clock_);
+  for (const char* reason : {"first", "second", "first", "second"}) {
+    EgressEvent event = Named("same");
+    event.reason = reason;
+    log.Add(std::move(event));
+  }
+  EgressPage page = log.After(0, 100);
+  ASSERT_EQ(page.events.size(), 2u);
+  EXPECT_EQ(page.events[0].reason, "first");
+  EXPECT_EQ(page.events[1].reason, "second");
+}
+
 TEST_F(EgressLogTest, AFloodIsCutAndSaysSo) {
   EgressLog log(file_, &clock_);
   for (int i = 0; i < 100'000; ++i) log.Add(Named(absl::StrCat("n", i)));

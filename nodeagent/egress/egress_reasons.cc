@@ -46,9 +46,19 @@ std::string AddressBlocked(absl::string_view name, uint32_t address) {
                       "the operator of the node can take a network off the blocklist");
 }
 
+std::string OperatorFileRefused() {
+  return "the network file of this node's operator has an error and is refused; until the operator "
+         "mends it, no sandbox of this node reaches anything";
+}
+
 std::string TooManyConnections(int limit) {
   return absl::StrCat("the session has ", limit,
                       " connections open or being made, the most it may have");
+}
+
+std::string TooMuchHeld() {
+  return "the session's connections have sent too much that isn't a whole request or ClientHello "
+         "yet; the connection that went beyond was ended";
 }
 
 std::string RecordTypeRefused(int type) {

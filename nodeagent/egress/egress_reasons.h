@@ -14,7 +14,11 @@ std::string PortNotAllowed(absl::string_view name, int port);
 // A blocklist has the name, whatever the environment says.
 std::string NameBlocked(absl::string_view name);
 std::string AddressBlocked(absl::string_view name, uint32_t address);
+// The operator's file has an error: what isn't to be reached isn't known.
+std::string OperatorFileRefused();
 std::string TooManyConnections(int limit);
+// Too many bytes wait to be judged.
+std::string TooMuchHeld();
 std::string RecordTypeRefused(int type);
 // Packets that the rules refused; `verdict` as the rules' log prefix names it.
 std::string PacketRefused(absl::string_view verdict);

@@ -22,7 +22,7 @@ namespace {
 constexpr int kBacklog = 4096;
 constexpr int kAcceptsAtOnce = 64;  // Before others get their turn.
 constexpr int64_t kReportNanoseconds = 1'000'000'000;
-constexpr rlim_t kOtherDescriptors = 4096;  // Look-ups, rules, the agent's requests.
+constexpr rlim_t kOtherDescriptors = 24 * 1024;  // Look-ups, rules, the agent's requests.
 constexpr rlim_t kDescriptorsAtMost = 1 << 20;
 
 sockaddr_in Endpoint(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
@@ -66,11 +66,12 @@ absl::StatusOr<UniqueFd> OpenEgressListener() {
   return fd;
 }
 
-absl::StatusOr<std::unique_ptr<EgressServer>> EgressServer::Create(
-    EgressServices* services, EgressSessions* sessions,
-    std::function<bool(const std::string& name)> name_blocked, UniqueFd listener, Limits limits) {
+absl::StatusOr<std::unique_ptr<EgressServer>> EgressServer::Create(EgressServices* services,
+                                                                   EgressSessions* sessions,
+                                                                   UniqueFd listener,
+                                                                   Limits limits) {
   std::unique_ptr<EgressServer> server(
-      new EgressServer(services, sessions, std::move(name_blocked), std::move(listener), limits));
+      new EgressServer(services, sessions, std::move(listener), limits));
   EgressServer* self = server.get();
   PADDOCK_RETURN_IF_ERROR(
       services->loop->Add(self->listener_.get(), EPOLLIN, [self](uint32_t) { self->Accept(); }));
@@ -119,10 +120,12 @@ void EgressServer::Serve(UniqueFd client, const std::shared_ptr<EgressSession>& 
   }
   EgressConnection* connection = Add(std::move(client), session, name, port);
   if (name.empty()) {
-    return connection->Refuse("denied_name",
-                              [](const std::string& wanted) { return NameNotAllowed(wanted); });
+    return connection->Refuse("denied_name", [services = services_](const std::string& wanted) {
+      bool blocked = services->is_name_blocked(NormalizeName(wanted));
+      return blocked ? NameBlocked(wanted) : NameNotAllowed(wanted);
+    });
   }
-  if (name_blocked_(name)) {
+  if (services_->is_name_blocked(name)) {
     return connection->Refuse("denied_blocklist",
                               [name](const std::string&) { return NameBlocked(name); });
   }
@@ -149,13 +152,10 @@ EgressConnection* EgressServer::Add(UniqueFd client, const std::shared_ptr<Egres
 }
 
 void EgressServer::DropBlocked() {
-  std::vector<EgressConnection*> blocked;
-  for (const auto& [id, connection] : connections_) {
-    if (connection->address() != 0 && services_->is_blocked(connection->address())) {
-      blocked.push_back(connection.get());
-    }
-  }
-  for (EgressConnection* connection : blocked) connection->Cut();
+  std::vector<EgressConnection*> all;
+  for (const auto& [id, connection] : connections_) all.push_back(connection.get());
+  // One that is cut ends nobody but itself.
+  for (EgressConnection* connection : all) connection->CutIfBlocked();
 }
 
 void EgressServer::DropSession(const std::string& session_id) {

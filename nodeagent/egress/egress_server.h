@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,27 +23,20 @@ class EgressServer {
     int per_session = 4096;
     int all = 32768;
   };
-  // `name_blocked`: whether the operator blocks a name. `listener`: transparent and listening;
-  // see OpenEgressListener.
-  static absl::StatusOr<std::unique_ptr<EgressServer>> Create(
-      EgressServices* services, EgressSessions* sessions,
-      std::function<bool(const std::string& name)> name_blocked, UniqueFd listener, Limits limits);
+  // `listener`: transparent and listening; see OpenEgressListener.
+  static absl::StatusOr<std::unique_ptr<EgressServer>> Create(EgressServices* services,
+                                                              EgressSessions* sessions,
+                                                              UniqueFd listener, Limits limits);
   ~EgressServer();
-  // Cuts the connections to addresses that are blocked by now.
+  // Cuts the connections to names and addresses that are blocked by now.
   void DropBlocked();
   // Cuts the session's connections.
   void DropSession(const std::string& session_id);
   int64_t connections() const { return static_cast<int64_t>(connections_.size()); }
 
  private:
-  EgressServer(EgressServices* services, EgressSessions* sessions,
-               std::function<bool(const std::string& name)> name_blocked, UniqueFd listener,
-               Limits limits)
-      : services_(services),
-        sessions_(sessions),
-        name_blocked_(std::move(name_blocked)),
-        listener_(std::move(listener)),
-        limits_(limits) {}
+  EgressServer(EgressServices* services, EgressSessions* sessions, UniqueFd listener, Limits limits)
+      : services_(services), sessions_(sessions), listener_(std::move(listener)), limits_(limits) {}
   void Accept();
   void Serve(UniqueFd client, const std::shared_ptr<EgressSession>& session, uint32_t address,
              int port);
@@ -53,7 +45,6 @@ class EgressServer {
 
   EgressServices* const services_;
   EgressSessions* const sessions_;
-  const std::function<bool(const std::string& name)> name_blocked_;
   UniqueFd listener_;
   const Limits limits_;
   std::unique_ptr<LoopTimer> reports_;

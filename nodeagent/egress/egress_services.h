@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "nodeagent/egress/deadlines.h"
 #include "nodeagent/egress/event_loop.h"
+#include "nodeagent/egress/held_account.h"
 #include "nodeagent/egress/host_resolver.h"
 
 namespace paddock::nodeagent {
@@ -20,10 +21,18 @@ struct EgressServices {
   HostResolver* resolver = nullptr;
   // Whether no sandbox may reach the address (host byte order), as the lists are now.
   std::function<bool(uint32_t address)> is_blocked;
+  // Whether the operator blocks the name, as the file is now.
+  std::function<bool(absl::string_view name)> is_name_blocked;
+  // The operator's file has an error, so that no address may be reached.
+  bool operator_file_refused = false;
   // Where bytes are read to and sent on from; what can't be sent at once is copied out of it.
   std::vector<char> buffer = std::vector<char>(256 * 1024);
   // Bytes that wait in connections for their receivers.
   int64_t stuck_bytes = 0;
+  // Bytes that wait to be judged.
+  HeldBytes held;
+  // Dials of all sessions that aren't connected yet.
+  int64_t dials = 0;
   // By verdict; see GatewayStats::egress_verdicts.
   std::map<std::string, int64_t> verdicts;
 

@@ -14,6 +14,7 @@
 #include "nodeagent/egress/egress_log.h"
 #include "nodeagent/egress/egress_policy.h"
 #include "nodeagent/egress/gateway_client.h"
+#include "nodeagent/egress/held_account.h"
 #include "nodeagent/egress/synthetic_names.h"
 
 namespace paddock::nodeagent {
@@ -31,6 +32,7 @@ struct EgressSession {
   EgressLog log;
   EgressCounts counts;
   int connections = 0;           // Open ones.
+  HeldBytes held;                // Bytes that wait to be judged.
   int dials = 0;                 // Those that aren't connected yet.
   std::string last_denied_name;  // The newest that was answered by the sinkhole.
 

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <linux/rtnetlink.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -24,6 +25,7 @@ namespace paddock::nodeagent {
 namespace {
 
 constexpr uint16_t kDnsPort = 53;
+constexpr int64_t kMuchMemory = 8 << 20;  // Worth giving back to the system.
 constexpr int kDnsBacklog = 256;
 constexpr int64_t kHousekeepingNanoseconds = 1'000'000'000;
 
@@ -142,14 +144,14 @@ absl::Status Gateway::StartEgress(UniqueFd listener) {
   services_.deadlines = deadlines_.get();
   services_.resolver = resolver_.get();
   services_.is_blocked = [this](uint32_t address) { return IsBlocked(address); };
+  services_.is_name_blocked = [this](absl::string_view name) {
+    return HostBlocked(operator_rules_, name);
+  };
   EgressServer::Limits limits;
   limits.per_session = options_.max_connections_per_session;
   limits.all = RaiseConnectionLimit();
   PADDOCK_ASSIGN_OR_RETURN(
-      egress_, EgressServer::Create(
-                   &services_, &sessions_,
-                   [this](const std::string& name) { return HostBlocked(operator_rules_, name); },
-                   std::move(listener), limits));
+      egress_, EgressServer::Create(&services_, &sessions_, std::move(listener), limits));
   return absl::OkStatus();
 }
 
@@ -163,10 +165,15 @@ absl::Status Gateway::StartDns(UniqueFd udp, UniqueFd tcp) {
 
 void Gateway::Housekeep() {
   sessions_.Flush();
+  if (services_.held.peak - services_.held.now > kMuchMemory) {
+    services_.held.peak = services_.held.now;
+    malloc_trim(0);
+  }
   if (resolv_conf_.Changed()) ReadResolvConf();
   if (operator_file_.Changed()) {
     ReadOperatorFile();
     absl::Status status = UpdateBlocklists();
+    egress_->DropBlocked();  // Names may have come without any network.
     if (!status.ok()) LogError("applying the operator's file", {{"error", status.ToString()}});
   }
   // A reload of the host's firewall may have flushed it.
@@ -187,6 +194,7 @@ void Gateway::ReadResolvConf() {
 
 void Gateway::ReadOperatorFile() {
   operator_problem_.clear();
+  services_.operator_file_refused = false;
   if (options_.operator_file.empty() || !PathExists(options_.operator_file)) {
     operator_rules_ = {};
     return;
@@ -201,6 +209,7 @@ void Gateway::ReadOperatorFile() {
   // What the operator wants blocked isn't known: nothing may pass.
   operator_problem_ = absl::StrCat(options_.operator_file, ": ", rules.status().message(),
                                    "; until this is mended no sandbox reaches anything");
+  services_.operator_file_refused = true;
   LogError("operator's network file is refused", {{"error", operator_problem_}});
   operator_rules_ = {};
   operator_rules_.block.push_back({0, 0xffffffff});

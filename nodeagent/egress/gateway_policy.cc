@@ -15,6 +15,7 @@ namespace {
 
 constexpr int kDnsPort = 53;
 constexpr char kSpoofed[] = "spoofed";
+constexpr char kBlocklist[] = "blocklist";
 
 bool Contains(const std::vector<Ipv4Range>& ranges, uint32_t address) {
   for (const Ipv4Range& range : ranges) {
@@ -112,7 +113,8 @@ void Gateway::OnRefusedPacket(const RefusedPacket& packet) {
   if (packet.destination != 0) event.address = FormatIpv4(packet.destination);
   event.port = packet.port;
   event.protocol = packet.protocol.empty() ? "ipv6" : packet.protocol;
-  event.reason = PacketRefused(packet.verdict);
+  bool refused_file = packet.verdict == kBlocklist && services_.operator_file_refused;
+  event.reason = refused_file ? OperatorFileRefused() : PacketRefused(packet.verdict);
   session->Deny(std::move(event));
 }
 

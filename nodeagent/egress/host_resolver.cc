@@ -11,7 +11,7 @@
 namespace paddock::nodeagent {
 namespace {
 
-constexpr size_t kMaxInFlight = 4096;
+constexpr size_t kMaxInFlight = 8192;  // More than the bounds of sessions come to.
 constexpr size_t kMaxKnown = 16384;
 constexpr absl::Duration kKeepAtMost = absl::Minutes(1);
 constexpr absl::Duration kKeepAtLeast = absl::Seconds(1);

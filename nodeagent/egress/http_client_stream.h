@@ -30,6 +30,7 @@ class HttpClientStream : public ClientStream {
     return (state_ == State::kHead || state_ == State::kChunkSize || state_ == State::kTrailers) &&
            !held_.empty();
   }
+  size_t held() const override { return held_.capacity() + response_.capacity(); }
   // The Host of the last head that was read; for refusals.
   const std::string& host() const { return host_; }
   // How many requests went on without the upgrade that they offered.

@@ -16,6 +16,7 @@ constexpr absl::Duration kPatience = absl::Seconds(1);
 // For the client to read the answer.
 constexpr absl::Duration kDrain = absl::Seconds(2);
 constexpr size_t kMaxDrained = 1 << 20;
+constexpr size_t kMaxHeld = 16 * 1024;  // Of what the client says before it is answered.
 constexpr int kHttpsPort = 443;
 constexpr int kForbidden = 403;
 constexpr int kBadGateway = 502;
@@ -63,7 +64,8 @@ void Refusal::OnReadable() {
 bool Refusal::Look(absl::string_view bytes) {
   std::string passed;
   absl::Status status = inspector_.Feed(bytes, &passed);
-  if (status.ok() && !inspector_.transparent()) return false;
+  bool more = status.ok() && !inspector_.transparent() && inspector_.held() <= kMaxHeld;
+  if (more) return false;
   AnswerClient(inspector_.protocol(), inspector_.wanted_name());
   return true;
 }

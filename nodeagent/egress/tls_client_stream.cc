@@ -16,7 +16,7 @@ constexpr size_t kRecordHeader = 5;
 constexpr size_t kMaxRecord = 16384 + 256;
 constexpr size_t kMessageHeader = 4;
 constexpr size_t kMaxHello = 64 * 1024;
-constexpr size_t kMaxHeld = 2 * kMaxHello;  // With headers and empty-handed records between.
+constexpr size_t kMaxHeld = kMaxHello + 16 * 1024;  // With the headers of records.
 constexpr uint8_t kHandshake = 22;
 constexpr uint8_t kClientHello = 1;
 constexpr uint8_t kServerHello = 2;
@@ -83,7 +83,7 @@ absl::Status TlsClientStream::ReadRecords(std::string* out) {
     PADDOCK_RETURN_IF_ERROR(Judge(absl::string_view(handshake_).substr(kMessageHeader)));
     out->append(held_, passed, read_ - passed);
     passed = read_;
-    handshake_.clear();
+    handshake_ = std::string();
     state_ = state_ == State::kHello ? State::kServer : State::kTransparent;
   }
   if (state_ == State::kTransparent) {

@@ -25,6 +25,7 @@ class TlsClientStream : public ClientStream {
   bool incomplete() const override {
     return state_ == State::kHello || (state_ == State::kSecondHello && !held_.empty());
   }
+  size_t held() const override { return held_.capacity() + handshake_.capacity(); }
   // The name in the first ClientHello once it has come; for refusals.
   const std::string& server_name() const { return server_name_; }
 

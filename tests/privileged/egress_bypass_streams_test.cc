@@ -193,6 +193,11 @@ std::vector<BypassCase> HttpHosts() {
       Http("BareReturnsForSpaces", Request("GET\r/smuggled\rHTTP/1.1", evil)),
       Http("NoBreakSpacesForSpaces", Request("GET\xa0/smuggled\xa0HTTP/1.1", evil)),
       Http("VerticalTabFirst", Request("\x0bGET /smuggled HTTP/1.1", evil)),
+      Http("NoBreakSpaceFirst", Request("\xa0GET /smuggled HTTP/1.1", evil)),
+      Http("NextLineFirst", Request("\x85GET /smuggled HTTP/1.1", evil)),
+      Http("NoBreakSpacesFirstByteByByte", Request("\xa0\xa0GET /smuggled HTTP/1.1", evil), "",
+           "each"),
+      Http("NextLinesFirstByteByByte", Request("\x85\x85GET /smuggled HTTP/1.1", evil), "", "each"),
       Http("UnknownMethodWithVerticalTabs", Request("BREW\x0b/smuggled\x0bHTTP/1.1", evil)),
       Http("UnknownMethod", Request("BREW /smuggled HTTP/1.1", evil)),
   };

@@ -283,6 +283,15 @@ TEST_F(LimitedTest, ANameWithABlockedAddressIsRefusedAtEachDial) {
   WriteOperatorFile("block 198.51.100.10\nblock-host barred.example.test\n");
   EXPECT_TRUE(WaitUntil([&] { return Tcp(pair, "198.18.16.1").reach != Reach::kAnswered; }));
   EXPECT_EQ(Resolve(pair, "barred.example.test").address, kSinkhole);
+  EXPECT_THAT(Talk(pair, kSinkhole, 80, Get("barred.example.test")).answer,
+              HasSubstr("blocked by the operator"));
+  EXPECT_THAT(ReasonOf("sesn_a", "barred.example.test", "http"),
+              HasSubstr("blocked by the operator"));
+  WriteOperatorFile("allow what\n");
+  EXPECT_TRUE(WaitUntil([&] {
+    return absl::StrContains(Talk(pair, "198.18.16.1", 80, Get("fine.example.test")).answer,
+                             "until the operator mends it");
+  }));
 }
 
 TEST_F(LimitedTest, APortOfAHostIsThatPortAlone) {
