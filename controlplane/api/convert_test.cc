@@ -153,8 +153,8 @@ TEST(SessionConvertTest, UpdatesFollowTheirMask) {
   patch = PatchOf(Parse<v1::UpdateSessionRequest>(R"(title: "t" update_mask { paths: "*" })"));
   ASSERT_TRUE(patch.ok());
   EXPECT_EQ(patch->title->value(), "t");
-  EXPECT_TRUE(patch->replace_metadata);
-  EXPECT_TRUE(patch->metadata->empty());
+  EXPECT_TRUE(patch->metadata.replace);
+  EXPECT_TRUE(patch->metadata.entries.empty());
   EXPECT_EQ(
       FieldOf(PatchOf(Parse<v1::UpdateSessionRequest>(R"(update_mask { paths: "environment_id" })"))
                   .status()),
