@@ -229,16 +229,17 @@ void DnsForwarder::NextRequest(TcpClient& client) {
   loop_->Change(fd, 0).IgnoreError();
   auto answered = std::make_shared<bool>(false);
   uint64_t id = client.id;
-  Handle(client.address, packet, DnsTransport::kTcp, [this, fd, id, answered](std::string answer) {
-    *answered = true;
-    auto found = clients_.find(fd);
-    if (found == clients_.end() || found->second->id != id) return;
-    if (answer.empty() || answer.size() > 65535) return DropClient(fd);
-    std::string& out = found->second->outgoing;
-    out = {static_cast<char>(answer.size() >> 8), static_cast<char>(answer.size())};
-    out += answer;
-    loop_->Change(fd, EPOLLOUT).IgnoreError();
-  });
+  Handle(client.address, packet, DnsTransport::kTcp,
+         [this, fd, id, answered](const std::string& answer) {
+           *answered = true;
+           auto found = clients_.find(fd);
+           if (found == clients_.end() || found->second->id != id) return;
+           if (answer.empty() || answer.size() > 65535) return DropClient(fd);
+           std::string& out = found->second->outgoing;
+           out = {static_cast<char>(answer.size() >> 8), static_cast<char>(answer.size())};
+           out += answer;
+           loop_->Change(fd, EPOLLOUT).IgnoreError();
+         });
   // What deserves no answer ends the connection.
   bool in_flight = in_flight_.contains(client.address);
   if (!*answered && !in_flight) DropClient(fd);

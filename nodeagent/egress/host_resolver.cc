@@ -55,7 +55,7 @@ absl::Status HostResolver::Ask(const std::string& name, DnsTransport transport) 
 void HostResolver::OnAnswer(const std::string& name, DnsTransport transport,
                             const std::string& packet) {
   // Both lie in what is destroyed below.
-  std::string host = name;
+  const std::string host = name;  // NOLINT(performance-unnecessary-copy-initialization)
   std::unique_ptr<DnsUpstream> answered = std::move(look_ups_[host].upstream);
   if (packet.empty()) {
     return Finish(host, absl::UnavailableError(absl::StrCat("no resolver answers for ", host)),

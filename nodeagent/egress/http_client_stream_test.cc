@@ -9,8 +9,6 @@
 namespace paddock::nodeagent {
 namespace {
 
-using ::testing::HasSubstr;
-
 constexpr char kName[] = "www.example.com";
 constexpr char kHost[] = "Host: www.example.com\r\n";
 
@@ -93,6 +91,7 @@ TEST(HttpClientStreamTest, WhatTwoReadersCouldReadDifferentlyIsRefused) {
       Request(absl::StrCat(kHost, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), post));
   ExpectRefused(Request(absl::StrCat(kHost, "Content-Length: 5\r\nContent-Length: 6\r\n"), post));
   ExpectRefused(Request(absl::StrCat(kHost, "Content-Length: 5\r\nContent-Length: 5\r\n"), post));
+  // NOLINTBEGIN(bugprone-suspicious-missing-comma): a literal ends the escape before it.
   for (const char* length : {"+5", "-1", "5,5", "0x5", "5 5",
                              "\x0b"
                              "5",
@@ -105,6 +104,7 @@ TEST(HttpClientStreamTest, WhatTwoReadersCouldReadDifferentlyIsRefused) {
                                "chunked\x0c"}) {
     ExpectRefused(Request(absl::StrCat(kHost, "Transfer-Encoding: ", encoding, "\r\n"), post));
   }
+  // NOLINTEND(bugprone-suspicious-missing-comma)
   ExpectRefused(Request(absl::StrCat(kHost, "Transfer-Encoding: chunked\r\n"), "POST / HTTP/1.0"));
   ExpectRefused(Request(absl::StrCat(kHost, "A: b\r\n folded: c\r\n")));
   ExpectRefused(Request(absl::StrCat(kHost, "Content-Length : 5\r\n")));
