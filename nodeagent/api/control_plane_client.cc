@@ -50,6 +50,7 @@ ControlPlaneClient::~ControlPlaneClient() {
   }
   if (beat_thread_.joinable()) beat_thread_.join();
   if (report_thread_.joinable()) report_thread_.join();
+  if (registered() && !superseded_) SayGoodbye();
 }
 
 void ControlPlaneClient::Start() {
@@ -75,14 +76,15 @@ bool ControlPlaneClient::Sleep(absl::Duration duration) {
 template <typename Request, typename Response>
 absl::Status ControlPlaneClient::Call(grpc::Status (Stub::*method)(grpc::ClientContext*,
                                                                    const Request&, Response*),
-                                      const Request& request, Response* response) {
+                                      const Request& request, Response* response,
+                                      absl::Duration timeout) {
   size_t replica;
   {
     absl::MutexLock lock(&mutex_);
     replica = replica_;
   }
   grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(Clock::Real()->Now() + kCallTimeout));
+  context.set_deadline(absl::ToChronoTime(Clock::Real()->Now() + timeout));
   const grpc::Status status = (replicas_[replica].get()->*method)(&context, request, response);
   if (!status.ok()) {
     absl::MutexLock lock(&mutex_);
@@ -133,7 +135,7 @@ bool ControlPlaneClient::Register() {
   return true;
 }
 
-bool ControlPlaneClient::Beat() {
+pb::HeartbeatRequest ControlPlaneClient::NextHeartbeat(StatusReport* report) {
   pb::HeartbeatRequest request;
   request.set_node_id(description_.registration.node_id());
   request.set_epoch(description_.registration.epoch());
@@ -142,8 +144,23 @@ bool ControlPlaneClient::Beat() {
   request.set_applied_revision(applied_revision_);
   request.set_not_schedulable_reason(description_.not_schedulable_reason());
   for (const std::string& image : description_.images()) request.add_images(image);
-  const StatusReport report = manager_->ReportAll();
-  AddStatuses(report, &request);
+  *report = manager_->ReportAll();
+  AddStatuses(*report, &request);
+  return request;
+}
+
+void ControlPlaneClient::SayGoodbye() {
+  StatusReport report;
+  pb::HeartbeatRequest request = NextHeartbeat(&report);
+  request.set_not_schedulable_reason("Its agent has ended; it takes work when it is back.");
+  pb::HeartbeatResponse answer;
+  const absl::Status status = Call(&Stub::Heartbeat, request, &answer, kGoodbyeTimeout);
+  if (!status.ok()) LogWarning("can't say goodbye", {{"error", status.ToString()}});
+}
+
+bool ControlPlaneClient::Beat() {
+  StatusReport report;
+  const pb::HeartbeatRequest request = NextHeartbeat(&report);
   const absl::Duration sent_at = description_.boot_time();
   pb::HeartbeatResponse answer;
   const absl::Status status = Call(&Stub::Heartbeat, request, &answer);

@@ -39,6 +39,7 @@ struct NodeDescription {
 class ControlPlaneClient {
  public:
   static constexpr absl::Duration kCallTimeout = absl::Seconds(5);
+  static constexpr absl::Duration kGoodbyeTimeout = absl::Seconds(2);
   static constexpr int64_t kFailuresPerLine = 30;
   static constexpr absl::Duration kDefaultInterval = absl::Seconds(2);
 
@@ -48,7 +49,8 @@ class ControlPlaneClient {
   ControlPlaneClient(std::vector<std::unique_ptr<Stub>> replicas, NodeDescription description,
                      SessionManager* manager, GatewayClient* gateway, SessionMetrics* metrics,
                      std::function<void()> on_superseded);
-  // Ends both threads; calls under way are cancelled.
+  // Ends both threads once their calls are over, and says goodbye: no new session is placed here
+  // from then on, until an agent registers again.
   ~ControlPlaneClient();
 
   void Start();
@@ -63,6 +65,10 @@ class ControlPlaneClient {
   bool Register();
   bool Beat();
   bool Report();
+  // A last heartbeat that takes the node out of rotation; best effort, silence tells as well.
+  void SayGoodbye();
+  // The next heartbeat, and what of it an answer acknowledges.
+  internal::v1::HeartbeatRequest NextHeartbeat(StatusReport* report);
   void HandleAnswer(const internal::v1::HeartbeatResponse& answer, absl::Duration sent_at);
   void Superseded();
   void LogFailure(absl::string_view what, const absl::Status& status);
@@ -73,7 +79,8 @@ class ControlPlaneClient {
   // Makes one call to the current replica; turns to the next after a failure.
   template <typename Request, typename Response>
   absl::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
-                    const Request& request, Response* response);
+                    const Request& request, Response* response,
+                    absl::Duration timeout = kCallTimeout);
   // False when it is time to end.
   bool Sleep(absl::Duration duration);
 
