@@ -69,13 +69,18 @@ SchedulingResult Explain(const std::map<Unfit, int>& counts, size_t nodes) {
     result.message = "No node has registered.";
     return result;
   }
-  bool may_change = false;
+  // Of the nodes that could ever run it.
+  bool silent = false, answering = false;
   std::vector<std::string> parts;
   for (const auto& [unfit, count] : counts) {
-    may_change = may_change || (unfit != Unfit::kLabels && unfit != Unfit::kRuntime);
+    if (unfit == Unfit::kNotReady) {
+      silent = true;
+    } else if (unfit != Unfit::kLabels && unfit != Unfit::kRuntime) {
+      answering = true;
+    }
     parts.push_back(absl::StrCat(count, " ", Describe(unfit)));
   }
-  result.reason = may_change ? "NO_ROOM" : "NO_MATCHING_NODE";
+  result.reason = answering ? "NO_ROOM" : silent ? "NO_READY_NODE" : "NO_MATCHING_NODE";
   result.message = absl::StrCat("Of ", nodes, " nodes ", absl::StrJoin(parts, ", "), ".");
   return result;
 }

@@ -26,7 +26,8 @@ struct PlacementNeeds {
 struct SchedulingResult {
   // The best first; empty when no node will do.
   std::vector<NodeId> candidates;
-  // Why there is none: NO_NODES, NO_MATCHING_NODE (waiting won't help) or NO_ROOM, with a message.
+  // Why there is none, with a message: NO_NODES, NO_MATCHING_NODE (waiting won't help),
+  // NO_READY_NODE (those that match don't answer) or NO_ROOM.
   std::string reason;
   std::string message;
 };

@@ -93,8 +93,14 @@ TEST(Scheduler, SaysWhyThereIsNone) {
   const SchedulingResult result = Schedule({full}, Needs(), 1);
   EXPECT_EQ(result.reason, "NO_ROOM");
   EXPECT_EQ(result.message, "Of 1 nodes 1 have no room.");
+  Node silent = MakeNode(2);
+  silent.state = NodeState::kNotReady;
+  EXPECT_EQ(Schedule({silent}, Needs(), 1).reason, "NO_READY_NODE");
+  EXPECT_EQ(Schedule({silent}, Needs(), 1).message, "Of 1 nodes 1 don't answer.");
+  EXPECT_EQ(Schedule({silent, full}, Needs(), 1).reason, "NO_ROOM");
   PlacementNeeds labelled = Needs();
   labelled.node_labels = {{"gpu", "yes"}};
+  EXPECT_EQ(Schedule({silent}, labelled, 1).reason, "NO_MATCHING_NODE");
   EXPECT_EQ(Schedule({full, MakeNode(2)}, labelled, 1).reason, "NO_MATCHING_NODE");
 }
 
