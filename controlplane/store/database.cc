@@ -23,7 +23,7 @@ struct Database::Implementations {
         sessions(sql, settings.not_ready_after),
         nodes(sql, settings),
         fleet(sql, settings),
-        changes(sql),
+        changes(sql, settings.not_ready_after),
         images(sql, settings) {}
   PgEnvironmentStore environments;
   PgAgentStore agents;

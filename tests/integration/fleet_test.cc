@@ -360,6 +360,42 @@ TEST_F(FleetTest, LostNodesRescheduleSessionsMoveAndKeepOnesWait) {
   (void)b;
 }
 
+TEST_F(FleetTest, AWatcherSeesItsNodeFallSilentAndAnswerAgain) {
+  const NodeId node = AddNode("a");
+  absl::StatusOr<Session> session = Create();
+  ASSERT_TRUE(session.ok()) << session.status();
+  absl::Mutex mutex;
+  std::vector<std::pair<int64_t, bool>> told;
+  const auto last_is = [&](bool reachable) {
+    absl::MutexLock lock(&mutex);
+    return !told.empty() && told.back().second == reachable;
+  };
+  auto watch = control_plane_->sessions()->Watch(
+      tenant_, session->id, 0, [&](const absl::StatusOr<Session>& change) {
+        absl::MutexLock lock(&mutex);
+        if (change.ok()) told.emplace_back(change->revision, change->node_reachable);
+      });
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  EXPECT_TRUE(last_is(true));
+  fleet_.Set(node, FakeFleet::Behaviour::kUnreachable);
+  EXPECT_TRUE(Eventually([&] { return last_is(false); }));
+  std::atomic<int> resumed{0};
+  auto going_on = control_plane_->sessions()->Watch(tenant_, session->id, Get(session->id).revision,
+                                                    [&](const absl::StatusOr<Session>& change) {
+                                                      if (change.ok() && !change->node_reachable)
+                                                        ++resumed;
+                                                    });
+  EXPECT_EQ(resumed, 1);
+  fleet_.Set(node, FakeFleet::Behaviour::kRun);
+  EXPECT_TRUE(Eventually([&] { return last_is(true); }));
+  going_on->reset();
+  watch->reset();
+  for (size_t i = 1; i < told.size(); ++i) {
+    EXPECT_LE(told[i - 1].first, told[i].first);
+    EXPECT_NE(told[i - 1], told[i]);
+  }
+}
+
 TEST_F(FleetTest, DrainMovesRescheduleSessionsAndEndsKeepOnesAtTheDeadline) {
   const NodeId a = AddNode("a");
   absl::StatusOr<Session> keep = Create();
@@ -396,7 +432,7 @@ TEST_F(FleetTest, WatchOfAnotherReplicaSeesEveryStateOnceAndTheEnd) {
   std::unique_ptr<ControlPlane> other = MakeReplica();
   absl::StatusOr<Session> session = Create();
   absl::Mutex mutex;
-  std::vector<int64_t> revisions;
+  std::vector<std::pair<int64_t, bool>> told;  // Revision and whether the node was reachable.
   std::vector<SessionPhase> phases;
   bool deleted = false;
   auto watch =
@@ -406,7 +442,7 @@ TEST_F(FleetTest, WatchOfAnotherReplicaSeesEveryStateOnceAndTheEnd) {
           deleted = absl::IsNotFound(change.status());
           return;
         }
-        revisions.push_back(change->revision);
+        told.emplace_back(change->revision, change->node_reachable);
         phases.push_back(change->state);
       });
   ASSERT_TRUE(watch.ok()) << watch.status();
@@ -421,7 +457,10 @@ TEST_F(FleetTest, WatchOfAnotherReplicaSeesEveryStateOnceAndTheEnd) {
     return deleted;
   }));
   absl::MutexLock lock(&mutex);
-  for (size_t i = 1; i < revisions.size(); ++i) EXPECT_LT(revisions[i - 1], revisions[i]);
+  for (size_t i = 1; i < told.size(); ++i) {
+    EXPECT_LE(told[i - 1].first, told[i].first);
+    EXPECT_NE(told[i - 1], told[i]);
+  }
   EXPECT_EQ(phases.front(), SessionPhase::kRunning);
   EXPECT_EQ(other->sessions()
                 ->Watch(tenant_, session->id, 0, [](const absl::StatusOr<Session>&) {})
