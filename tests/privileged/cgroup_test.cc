@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "nodeagent/runtime/fs_cgroup_manager.h"
 #include "nodeagent/runtime/runtime_factory.h"
 #include "nodeagent/system/cgroup_fs.h"
@@ -25,6 +27,12 @@ SandboxLimits Limits() {
   limits.memory_bytes = 64 << 20;
   limits.pids = 100;
   return limits;
+}
+
+absl::Duration CpuOfReapedChildren() {
+  rusage usage{};
+  EXPECT_EQ(getrusage(RUSAGE_CHILDREN, &usage), 0);
+  return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
 }
 
 enum class Tree { kMachine, kVersion2 };
@@ -134,6 +142,36 @@ TEST_P(CgroupTest, OutrunsAForkBomb) {
   EXPECT_TRUE(manager_->IsEmpty("a"));
   EXPECT_TRUE(WaitForExit(bomb.pidfd.get(), absl::Seconds(10)).ok());
   EXPECT_TRUE(manager_->Remove("a").ok());
+}
+
+TEST_P(CgroupTest, CountsWhatTheMemoryLimitKills) {
+  if (GetParam() == Tree::kVersion2) GTEST_SKIP() << "this tree may have no memory limit";
+  ASSERT_TRUE(manager_->Create("a", Limits()).ok());
+  EXPECT_EQ(manager_->Usage("a")->oom_kills, 0);
+  // tail keeps the line that never ends.
+  const SpawnedProcess hog = StartIn("a", "exec tail -n 1 /dev/zero");
+  const absl::StatusOr<ExitStatus> exit = WaitForExit(hog.pidfd.get(), absl::Seconds(30));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(exit->signal, SIGKILL);
+  EXPECT_GE(manager_->Usage("a")->oom_kills, 1);
+  EXPECT_TRUE(manager_->Remove("a").ok());
+}
+
+TEST_P(CgroupTest, HoldsABusyProcessToItsShareOfACpu) {
+  if (GetParam() == Tree::kVersion2) GTEST_SKIP() << "this tree may have no cpu limit";
+  SandboxLimits limits = Limits();
+  limits.cpu_millis = 200;
+  ASSERT_TRUE(manager_->Create("a", limits).ok());
+  const absl::Duration before = CpuOfReapedChildren();
+  const absl::Duration begun = Clock::Real()->Monotonic();
+  const SpawnedProcess busy = StartIn("a", "while :; do :; done");
+  EXPECT_FALSE(WaitForExit(busy.pidfd.get(), absl::Seconds(2)).ok());
+  EXPECT_TRUE(manager_->Kill("a", absl::Seconds(10)).ok());
+  const absl::Duration lasted = Clock::Real()->Monotonic() - begun;
+  ASSERT_TRUE(WaitForExit(busy.pidfd.get(), absl::Seconds(10)).ok());
+  const absl::Duration used = CpuOfReapedChildren() - before;
+  EXPECT_LT(absl::FDivDuration(used, lasted), 0.35) << used << " in " << lasted;
+  EXPECT_GT(used, absl::ZeroDuration());
 }
 
 TEST_P(CgroupTest, RemovingAndKillingWhatIsNotThereIsFine) {
