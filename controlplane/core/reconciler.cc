@@ -192,7 +192,7 @@ absl::Status Reconciler::Stuck() {
 absl::Status Reconciler::Stops() {
   PADDOCK_ASSIGN_OR_RETURN(const std::vector<StopOrder> stops,
                            deps_.fleet->UnconfirmedStops(kStopRetryAge, kBatch));
-  for (const StopOrder& stop : stops) deps_.driver->Stop(stop, [](absl::Status) {});
+  for (const StopOrder& stop : stops) deps_.driver->Stop(stop, [](const absl::Status&) {});
   return absl::OkStatus();
 }
 

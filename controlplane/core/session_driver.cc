@@ -87,7 +87,7 @@ absl::StatusOr<std::vector<TransitionResult>> SessionDriver::Apply(
                                   {"detail", transition.message}});
     }
     deps_.hub->Notify(WatchKind::kSession, transition.id.value());
-    if (result.stop.has_value()) Stop(*result.stop, [](absl::Status) {});
+    if (result.stop.has_value()) Stop(*result.stop, [](const absl::Status&) {});
   }
   return results;
 }
@@ -112,7 +112,7 @@ void SessionDriver::Stop(const StopOrder& stop, StopCallback callback) {
   };
   deps_.client->StopSession(
       stop.node, stop.stop, settings_.stop_deadline,
-      [this, done = std::move(done)](absl::StatusOr<std::optional<SessionStatus>> answer) {
+      [this, done = std::move(done)](const absl::StatusOr<std::optional<SessionStatus>>& answer) {
         deps_.executor->Run([done, status = answer.status()] { done(status); });
       });
 }
