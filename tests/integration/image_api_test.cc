@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/ids.h"
-#include "tests/integration/eventually.h"
 #include "tests/integration/fake_node_agent.h"
 #include "tests/integration/in_process_replica.h"
 
@@ -21,11 +20,20 @@ namespace {
 
 using ::testing::ElementsAre;
 using testing::ErrorReason;
-using testing::Eventually;
 using testing::FakeNodeAgent;
 using ::testing::HasSubstr;
 using testing::InProcessReplica;
 using testing::PaddockClient;
+
+template <typename Condition>
+bool Eventually(Condition condition) {
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  while (!condition()) {
+    if (absl::Now() > give_up) return false;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return true;
+}
 
 InProcessReplica::Options Quick(InProcessReplica* beside = nullptr) {
   InProcessReplica::Options options;
