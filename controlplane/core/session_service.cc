@@ -300,13 +300,13 @@ void SessionService::Archive(const Tenant& tenant, const SessionId& id, CreateCa
       MakeWaiter(std::move(ended->session), IsFinal, std::move(callback));
   waiter->Begin(kArchiveWait);
   waiter->Watch();
-  if (ended->stop.has_value()) deps_.driver->Stop(*ended->stop, [](absl::Status) {});
+  if (ended->stop.has_value()) deps_.driver->Stop(*ended->stop, [](const absl::Status&) {});
 }
 
 absl::Status SessionService::Delete(const Tenant& tenant, const SessionId& id) {
   PADDOCK_ASSIGN_OR_RETURN(std::optional<StopOrder> stop, deps_.sessions->Delete(tenant, id));
   deps_.hub->Notify(WatchKind::kSession, id.value());
-  if (stop.has_value()) deps_.driver->Stop(*stop, [](absl::Status) {});
+  if (stop.has_value()) deps_.driver->Stop(*stop, [](const absl::Status&) {});
   return absl::OkStatus();
 }
 
