@@ -56,6 +56,17 @@ TEST(PlanQueue, HoldsBackItsShapeOnly) {
   EXPECT_FALSE(moves[2].candidates.empty());
 }
 
+TEST(PlanQueue, WhoWaitsBehindOthersSaysWhatTheyWaitFor) {
+  Node silent = MakeNode("a", 9);
+  silent.state = NodeState::kNotReady;
+  const auto moves = PlanQueue({Queued("1"), Queued("2")}, {silent}, false, 0);
+  ASSERT_EQ(moves.size(), 2u);
+  EXPECT_EQ(moves[0].reason, "NO_READY_NODE");
+  EXPECT_EQ(moves[1].reason, "NO_READY_NODE");
+  EXPECT_EQ(PlanStuck({SessionId("1"), 0, SessionPhase::kPending, "NO_READY_NODE"}).reason,
+            "NO_READY_NODE");
+}
+
 TEST(PlanQueue, WaitingSessionsThatSaySoAreLeftAlone) {
   QueuedSession session = Queued("1");
   session.reason = "NO_NODES";
