@@ -204,7 +204,7 @@ grpc::Status FakeNodeAgent::Exec(
   if (grpc::Status ok = CheckGeneration(start.session_id(), request.generation()); !ok.ok()) {
     return ok;
   }
-  const std::string program = start.command(0);
+  const std::string& program = start.command(0);
   if (program == "fail") return ToGrpcStatus(errors::SessionNotFound(start.session_id()));
   v1::ExecResponse response;
   response.mutable_started()->set_pid(2);
