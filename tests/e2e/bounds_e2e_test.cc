@@ -28,20 +28,22 @@ class Greed {
  public:
   // `full` fires when the command says so.
   Greed(PaddockClient* client, const std::string& session_id, const std::string& script)
-      : context_(client->Context(absl::Seconds(120))),
-        thread_([this, client, session_id, script] { Run(client, session_id, script); }) {}
+      : script_(script),
+        context_(client->Context(absl::Seconds(120))),
+        thread_([this, client, session_id] { Run(client, session_id); }) {}
   ~Greed() {
     context_->TryCancel();
     thread_.join();
   }
+  const std::string& script() const { return script_; }
   absl::Notification full;
 
  private:
-  void Run(PaddockClient* client, const std::string& session_id, const std::string& script) {
+  void Run(PaddockClient* client, const std::string& session_id) {
     auto stream = client->sessions().Exec(context_.get());
     v1::ExecRequest request;
     request.mutable_start()->set_session_id(session_id);
-    for (const std::string& word : {std::string("sh"), std::string("-c"), script}) {
+    for (const std::string& word : {std::string("sh"), std::string("-c"), script_}) {
       request.mutable_start()->add_command(word);
     }
     stream->Write(request);
@@ -52,8 +54,9 @@ class Greed {
     stream->Finish();
   }
 
+  const std::string script_;
   const std::unique_ptr<grpc::ClientContext> context_;
-  std::thread thread_;
+  std::thread thread_;  // Last: it uses the rest.
 };
 
 class BoundsE2eTest : public E2eTest {
@@ -145,37 +148,38 @@ TEST_F(BoundsE2eTest, RemovingEverythingHarmsOnlyItself) {
 
 // Each says `full` once it has met its bound, and holds or goes on with what it took. Connections
 // that are tracked have a test of their own (privileged/gateway_test): they need an outside.
-const char* const kGreeds[] = {
-    // A fork bomb that goes on when it is refused.
+
+// Goes on when it is refused.
+constexpr char kForkBomb[] =
     "python3 -c 'import os,time\nwhile True:\n  try:\n    if os.fork() == 0: time.sleep(100); "
-    "os._exit(0)\n  except OSError: print(\"full\", flush=True)'",
-    // inotify instances.
+    "os._exit(0)\n  except OSError: print(\"full\", flush=True)'";
+constexpr char kInotifyInstances[] =
     "python3 -c 'import ctypes,time\nl=ctypes.CDLL(None)\nwhile l.inotify_init() >= 0: pass\n"
-    "print(\"full\", flush=True)\ntime.sleep(100)'",
-    // Pseudo terminals.
+    "print(\"full\", flush=True)\ntime.sleep(100)'";
+constexpr char kTerminals[] =
     "python3 -c 'import os,time\nk=[]\ntry:\n  while True: k.append(os.openpty())\nexcept OSError: "
-    "print(\"full\", flush=True)\ntime.sleep(100)'",
-    // Slots of asynchronous I/O (io_setup), of which the machine has 65,536.
+    "print(\"full\", flush=True)\ntime.sleep(100)'";
+// Slots of asynchronous I/O (io_setup), of which the machine has 65,536.
+constexpr char kAioSlots[] =
     "python3 -c 'import ctypes,time\nl=ctypes.CDLL(None)\nfor i in range(2000):\n  "
     "c=ctypes.c_ulong(0)\n  if l.syscall(206, 128, ctypes.byref(c)) != 0: break\nelse: "
-    "time.sleep(100)\nprint(\"full\", flush=True)\ntime.sleep(100)'",
-    // Disk, again and again.
-    "while :; do head -c 2000000000 /dev/zero >/workspace/fill 2>/dev/null || echo full; done",
-    // Memory, again and again.
-    "while :; do python3 -c 'x=[]\nwhile True: x.append(b\"1\"*(1<<20))' || echo full; done",
-};
+    "time.sleep(100)\nprint(\"full\", flush=True)\ntime.sleep(100)'";
+constexpr char kDisk[] =
+    "while :; do head -c 2000000000 /dev/zero >/workspace/fill 2>/dev/null || echo full; done";
+constexpr char kMemory[] =
+    "while :; do python3 -c 'x=[]\nwhile True: x.append(b\"1\"*(1<<20))' || echo full; done";
 
 TEST_F(BoundsE2eTest, GreedOfSomeLeavesTheNeighbourItsShareAndItsLatency) {
   const v1::Session neighbour = NewSession();
   const absl::Duration before = Latency(neighbour);
   const int64_t slots_before = AioSlots();
   std::vector<std::unique_ptr<Greed>> greeds;
-  for (const char* script : kGreeds) {
+  for (const char* script : {kForkBomb, kInotifyInstances, kTerminals, kAioSlots, kDisk, kMemory}) {
     greeds.push_back(std::make_unique<Greed>(&client(), Bounded().id(), script));
   }
-  for (size_t i = 0; i < greeds.size(); ++i) {
-    EXPECT_TRUE(greeds[i]->full.WaitForNotificationWithTimeout(absl::Seconds(60)))
-        << "never met its bound: " << kGreeds[i];
+  for (const std::unique_ptr<Greed>& greed : greeds) {
+    EXPECT_TRUE(greed->full.WaitForNotificationWithTimeout(absl::Seconds(60)))
+        << "never met its bound: " << greed->script();
   }
   EXPECT_LT(AioSlots(), slots_before + 1024);
   const absl::Duration during = Latency(neighbour);

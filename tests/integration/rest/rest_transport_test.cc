@@ -114,7 +114,8 @@ TEST_F(RestTransportTest, BoundsHaveTheirOwnStatus) {
           .status,
       431);
   EXPECT_EQ(Raw(Request("GET", "/" + std::string(20'000, 'a'), "")).status, 431);
-  const std::string big(10'000'000, 'x');
+  std::string big;
+  big.resize(10'000'000, 'x');
   auto client = Connect();
   client->Send(Request("POST", "/v1/environments",
                        absl::StrCat("content-length: ", big.size(), "\r\n"), big));
