@@ -136,7 +136,7 @@ std::shared_ptr<grpc::ServerCredentials> TlsIdentity::MutualServer() const {
 }
 
 std::shared_ptr<grpc::ChannelCredentials> TlsIdentity::MutualChannel(
-    std::string server_role) const {
+    const std::string& server_role) const {
   TlsChannelCredentialsOptions options;
   options.set_certificate_provider(provider_);
   options.watch_identity_key_cert_pairs();
@@ -144,8 +144,7 @@ std::shared_ptr<grpc::ChannelCredentials> TlsIdentity::MutualChannel(
   options.set_verify_server_certs(true);
   options.set_check_call_host(false);
 #ifndef __clang_analyzer__  // It can't see that gRPC's core owns what Create makes.
-  options.set_certificate_verifier(
-      ExternalCertificateVerifier::Create<RoleVerifier>(std::move(server_role)));
+  options.set_certificate_verifier(ExternalCertificateVerifier::Create<RoleVerifier>(server_role));
 #endif
   return grpc::experimental::TlsCredentials(options);
 }
