@@ -53,7 +53,7 @@ left_in_namespaces() {
   done < <(find /proc/[0-9]*/ns/mnt -printf '%l %p\n' 2>/dev/null | sort -u -k 1,1)
 }
 
-command_of() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | cut -c1-60; }
+command_of() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | cut -c1-60 | sed "s, *$,,"; }
 
 left_of_slot() {
   local slot=$1 directory
