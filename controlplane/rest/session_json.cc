@@ -10,8 +10,8 @@
 #include "common/ids.h"
 #include "common/status_macros.h"
 #include "controlplane/rest/agent_json.h"
-#include "controlplane/rest/json_path.h"
-#include "controlplane/rest/object_reader.h"
+#include "controlplane/core/json_path.h"
+#include "controlplane/core/object_reader.h"
 #include "controlplane/rest/rest_time.h"
 
 namespace paddock {

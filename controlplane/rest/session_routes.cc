@@ -8,7 +8,6 @@
 #include "common/clock.h"
 #include "common/errors.h"
 #include "common/status_macros.h"
-#include "controlplane/rest/json_body.h"
 #include "controlplane/rest/query.h"
 #include "controlplane/rest/session_json.h"
 #include "controlplane/rest/status_stream.h"
@@ -30,22 +29,15 @@ SessionOperations::CreateCallback AnswerWith(RestReply reply) {
   };
 }
 
-absl::StatusOr<CreateSessionRequest> CreateRequestOf(const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  return NewSessionRequest(body);
-}
-
 void Create(SessionOperations* sessions, const RestCall& call, RestReply reply) {
-  absl::StatusOr<CreateSessionRequest> request = CreateRequestOf(call);
+  absl::StatusOr<CreateSessionRequest> request = ReadBodyOf(call, &NewSessionRequest);
   if (!request.ok()) return reply(request.status());
   request->failed_image_is_error = true;
   sessions->Create(call.caller.tenant, *std::move(request), AnswerWith(std::move(reply)));
 }
 
 void Archive(SessionOperations* sessions, const RestCall& call, RestReply reply) {
-  absl::Status checked = CheckNoQuery(call);
-  checked.Update(RefuseBody(call));
+  const absl::Status checked = CheckBare(call);
   if (!checked.ok()) return reply(checked);
   sessions->Archive(call.caller.tenant, IdOf(call), AnswerWith(std::move(reply)));
 }
@@ -71,17 +63,14 @@ Answer Get(SessionOperations* sessions, const RestCall& call) {
 }
 
 Answer Update(SessionOperations* sessions, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  PADDOCK_ASSIGN_OR_RETURN(const SessionPatch patch, UpdateSessionPatch(body));
+  PADDOCK_ASSIGN_OR_RETURN(const SessionPatch patch, ReadBodyOf(call, &UpdateSessionPatch));
   PADDOCK_ASSIGN_OR_RETURN(const Session updated,
                            sessions->Update(call.caller.tenant, IdOf(call), patch));
   return JsonNow(updated);
 }
 
 Answer Delete(SessionOperations* sessions, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_RETURN_IF_ERROR(RefuseBody(call));
+  PADDOCK_RETURN_IF_ERROR(CheckBare(call));
   PADDOCK_RETURN_IF_ERROR(sessions->Delete(call.caller.tenant, IdOf(call)));
   return OrderedJson{{"id", call.ids[0]}, {"type", "session_deleted"}};
 }
