@@ -132,10 +132,23 @@ absl::StatusOr<EventQuery> ReadEventQuery(const Target& target) {
   return events;
 }
 
-bool Fits(const EventQuery& query, const SessionEvent& event) {
+bool Fits(const EventQuery& query, const ShownEvent& event) {
   const auto& types = query.types;
   if (event.at < query.from || event.at > query.until) return false;
-  return types.empty() || std::find(types.begin(), types.end(), EventType(event)) != types.end();
+  return types.empty() || std::find(types.begin(), types.end(), event.type()) != types.end();
+}
+
+absl::StatusOr<std::vector<ShownEvent>> EventsOf(SessionOperations* sessions,
+                                                 const RestCall& call) {
+  PADDOCK_ASSIGN_OR_RETURN(const std::vector<SessionEvent> events,
+                           sessions->Events(call.caller.tenant, IdOf(call), 0));
+  // Read later, so that it knows why it ended if the events say that it did.
+  PADDOCK_ASSIGN_OR_RETURN(const Session session, sessions->Get(call.caller.tenant, IdOf(call)));
+  std::vector<ShownEvent> all;
+  for (const SessionEvent& event : events) {
+    for (ShownEvent& shown : ShownEvents(session, event)) all.push_back(std::move(shown));
+  }
+  return all;
 }
 
 Answer ListEvents(SessionOperations* sessions, const RestCall& call) {
@@ -143,25 +156,24 @@ Answer ListEvents(SessionOperations* sessions, const RestCall& call) {
   const std::string scope =
       absl::StrCat("session_events/", call.ids[0], query.descending ? "/desc" : "/asc");
   PADDOCK_ASSIGN_OR_RETURN(const PageQuery page, ParsePageRequest(scope, query.page));
-  PADDOCK_ASSIGN_OR_RETURN(std::vector<SessionEvent> events,
-                           sessions->Events(call.caller.tenant, IdOf(call), 0));
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<ShownEvent> events, EventsOf(sessions, call));
   if (query.descending) std::reverse(events.begin(), events.end());
   // A page begins behind the event that its token names.
   bool begun = page.after.empty();
   OrderedJson items = OrderedJson::array();
   std::string last;
   std::string next_page_token;
-  for (const SessionEvent& event : events) {
-    const std::string number = absl::StrCat(event.number);
+  for (ShownEvent& event : events) {
+    const std::string id = event.json["id"];
     if (begun && Fits(query, event)) {
       if (static_cast<int>(items.size()) == page.limit) {
         next_page_token = MakePageToken(scope, last);
         break;
       }
-      items.push_back(ToJson(IdOf(call), event));
-      last = number;
+      items.push_back(std::move(event.json));
+      last = id;
     }
-    begun |= number == page.after;
+    begun |= id == page.after;
   }
   return ListJson(std::move(items), next_page_token);
 }
