@@ -130,7 +130,7 @@ class SessionsTest(sdk_case.SdkCase):
                 return error
             return None
 
-        error = system.wait_for(failure, "the build to fail", seconds=300)
+        error = system.wait_for(failure, "the build to fail", seconds=120)
         self.assertEqual(error.body["error"]["details"]["error_code"], "image_build_failed")
         self.assertIn("pip", error.body["error"]["message"])
         self.assertEqual(error.response.headers["x-should-retry"], "false")
