@@ -192,6 +192,7 @@ void HttpConnection::Dispatch() {
 
 void HttpConnection::RefuseAfter(Error error) {
   if (IsCut(error)) {
+    peer_ended_ = true;
     return Refuse(
         errors::MalformedRequest("the request ends before its header or its content-length does"));
   }
@@ -252,6 +253,8 @@ void HttpConnection::Write(const HttpAnswer& answer) {
 
 void HttpConnection::OnWritten(Error error) {
   if (error) return Close();
+  // Its end is read already; a second read would wait for an event that was delivered.
+  if (peer_ended_) return Close();
   if (keep_alive_) return WaitForRequest();
   if (unread_body_) {
     Limit(core_->limits.linger);
