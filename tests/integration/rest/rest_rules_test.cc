@@ -217,7 +217,7 @@ TEST_F(RestRulesTest, ACreateThatWaitsForAFailingBuildIsAnsweredWithItsReason) {
   const json all = Get(events)["data"];
   ASSERT_EQ(all.size(), 3u) << all;
   EXPECT_EQ(all[1]["type"], "session.error");
-  EXPECT_THAT(all[1]["error"]["message"].get<std::string>(), HasSubstr("pip bad, exit code"));
+  EXPECT_THAT(all[1]["error"]["message"].get<std::string>(), HasSubstr("pip bad, no such package"));
   EXPECT_EQ(all[1]["error"]["retry_status"]["type"], "terminal");
   EXPECT_EQ(all[2]["type"], "session.status_terminated");
   EXPECT_EQ(Get(events + "?types[]=session.error")["data"], json({all[1]}));
