@@ -25,13 +25,13 @@
 #include "common/tls.h"
 #include "controlplane/api/core_executors.h"
 #include "controlplane/api/public_server.h"
-#include "controlplane/api/readiness.h"
 #include "controlplane/core/control_plane.h"
 #include "controlplane/rest/rest_server.h"
 #include "controlplane/rpc/node_channels.h"
 #include "controlplane/rpc/node_registry_service.h"
 #include "controlplane/rpc/rpc_node_client.h"
 #include "controlplane/store/database.h"
+#include "controlplane/store/database_monitor.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:7443", "Public API (TLS): host:port.");
 ABSL_FLAG(std::string, http_listen, "127.0.0.1:7446",
@@ -143,7 +143,6 @@ class Replica {
   absl::Status StartInternalServer();
   absl::Status StartMetrics();
   void SetReady(bool ready);
-  absl::Status ProbeDatabase();
 
   const std::unique_ptr<Database> database_;
   const Settings settings_;
@@ -165,7 +164,7 @@ class Replica {
   std::unique_ptr<RestServer> rest_server_;
   std::unique_ptr<NodeRegistryService> registry_service_;
   std::unique_ptr<GrpcServer> internal_server_;
-  std::unique_ptr<Readiness> readiness_;
+  std::unique_ptr<DatabaseMonitor> database_monitor_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };
 
@@ -191,10 +190,8 @@ absl::Status Replica::Start() {
   PADDOCK_RETURN_IF_ERROR(StartInternalServer());
   PADDOCK_RETURN_IF_ERROR(StartMetrics());
   control_plane_->Start();
-  readiness_ = std::make_unique<Readiness>(
-      &timers_, &core_pool_, absl::Seconds(2), [this] { return ProbeDatabase(); },
-      [this](bool ready) { SetReady(ready); });
-  readiness_->Start();
+  database_monitor_ =
+      std::make_unique<DatabaseMonitor>(database_->pool(), [this](bool ready) { SetReady(ready); });
   return absl::OkStatus();
 }
 
@@ -263,11 +260,6 @@ absl::Status Replica::StartMetrics() {
   return absl::OkStatus();
 }
 
-absl::Status Replica::ProbeDatabase() {
-  const absl::Status status = database_->stores().api_keys->FindByHash("").status();
-  return absl::IsNotFound(status) ? absl::OkStatus() : status;
-}
-
 void Replica::SetReady(bool ready) {
   public_server_->SetReady(ready);
   if (rest_server_ != nullptr) rest_server_->SetReady(ready);
@@ -275,6 +267,7 @@ void Replica::SetReady(bool ready) {
 }
 
 void Replica::Drain() {
+  database_monitor_.reset();
   SetReady(false);
   // Both at once: their calls have the same time.
   std::thread rest([this] {
@@ -288,6 +281,7 @@ void Replica::Drain() {
 
 // Each part ends before what it uses: callers, their threads, calls to nodes, continuations, core.
 Replica::~Replica() {
+  database_monitor_.reset();
   metrics_server_.reset();
   rest_server_.reset();
   public_server_.reset();

@@ -11,11 +11,11 @@
 #include <map>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/egress/bench_network.h"
 #include "tests/bench/report.h"
 
@@ -213,9 +213,5 @@ absl::Status Main() {
 }  // namespace paddock::bench
 
 int main(int argc, char** argv) {
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = paddock::bench::Main();
-  if (status.ok()) return 0;
-  absl::FPrintF(stderr, "egress_bench: %s\n", status.ToString());
-  return 1;
+  return paddock::bench::BenchMain(argc, argv, "egress_bench", &paddock::bench::Main);
 }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,6 +28,12 @@ class PostgresServer {
   // Makes an empty database with a new name; answers its connection string.
   absl::StatusOr<std::string> CreateDatabase();
 
+  // Stops (SIGSTOP) what serves clients without ending it: everything, or the backends of open
+  // connections only. Continue lets them go on.
+  enum class Part { kAll, kBackends };
+  void Hang(Part part);
+  void Continue();
+
   // As a crash does it: SIGQUIT, nothing is written. Start again with StartServer.
   void Crash();
   absl::Status StartServer();
@@ -40,6 +47,7 @@ class PostgresServer {
 
   const std::string directory_;
   pid_t pid_ = -1;
+  std::vector<pid_t> stopped_;
   int databases_ = 0;
 };
 

@@ -136,6 +136,26 @@ TEST_F(RestTransportTest, ATruncatedBodyIsAnsweredWhenTheClientStillListens) {
   EXPECT_EQ(Get("/v1/environments")["data"].size(), 0u);
 }
 
+TEST_F(RestTransportTest, SoIsARequestCutByABareFin) {
+  const std::string body = Request("POST", "/v1/environments", "content-length: 100\r\n", "{\"na");
+  for (const std::string& cut : {body, std::string("GET /v1/environments HTTP/1.1\r\nhost")}) {
+    auto client = Connect();
+    client->Send(cut);
+    client->EndSendingWithoutTls();
+    const HttpsAnswer answer = client->Read();
+    EXPECT_EQ(answer.status, 400) << cut;
+    EXPECT_EQ(ErrorCode(answer), "malformed_request") << cut;
+    EXPECT_EQ(answer.headers.at("connection"), "close") << cut;
+    EXPECT_TRUE(client->EndsWithin(absl::Seconds(5))) << cut;
+  }
+  // Nothing was begun: there is nothing to answer.
+  auto idle = Connect();
+  EXPECT_EQ(idle->Ask("GET", "/healthz", {}).status, 200);
+  idle->EndSendingWithoutTls();
+  EXPECT_EQ(idle->Read().status, 0);
+  EXPECT_EQ(Get("/v1/environments")["data"].size(), 0u);
+}
+
 TEST_F(RestTransportTest, SlowAndSilentClientsAreCut) {
   auto slow_header = Connect();
   auto slow_body = Connect();
