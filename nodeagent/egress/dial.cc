@@ -36,24 +36,28 @@ Dial::~Dial() {
 }
 
 void Dial::Start() {
-  services_->resolver->Resolve(name_,
-                               [this, alive = alive_](const HostResolver::Addresses& addresses) {
-                                 if (*alive) OnAddresses(addresses);
-                               });
+  services_->resolver->Resolve(name_, [this, alive = alive_](const HostResolver::Answer& answer) {
+    if (*alive) OnAddresses(answer);
+  });
 }
 
-void Dial::OnAddresses(const HostResolver::Addresses& addresses) {
-  if (!addresses.ok()) return Finish(addresses.status());
-  for (uint32_t address : *addresses) {
+void Dial::OnAddresses(const HostResolver::Answer& answer) {
+  if (!answer.ok()) return Finish(answer.status());
+  for (const std::string& alias : answer->aliases) {
+    if (!services_->is_name_blocked(alias)) continue;
+    return Finish(absl::PermissionDeniedError(AliasBlocked(name_, alias)));
+  }
+  for (uint32_t address : answer->addresses) {
     if (!services_->is_blocked(address) && addresses_.size() < kMaxAddresses) {
       addresses_.push_back(address);
     }
   }
   if (addresses_.empty()) {
-    return Finish(absl::PermissionDeniedError(services_->operator_file_refused
-                                                  ? OperatorFileRefused()
-                                                  : AddressBlocked(name_, addresses->front())));
+    return Finish(absl::PermissionDeniedError(
+        services_->operator_file_refused ? OperatorFileRefused()
+                                         : AddressBlocked(name_, answer->addresses.front())));
   }
+  aliases_ = answer->aliases;
   TryNext();
 }
 
@@ -89,7 +93,7 @@ void Dial::OnWritable() {
     return TryNext();
   }
   services_->loop->Remove(socket_.get());
-  Finish(Connected{std::move(socket_), addresses_[next_ - 1]});
+  Finish(Connected{std::move(socket_), addresses_[next_ - 1], std::move(aliases_)});
 }
 
 void Dial::Close() {
