@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nodeagent/egress/egress_reasons.h"
+#include "nodeagent/egress/relay_side.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -69,6 +70,7 @@ void Dial::TryNext() {
     to.sin_port = htons(static_cast<uint16_t>(port_));
     to.sin_addr.s_addr = htonl(addresses_[next_++]);
     socket_.reset(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    SetRelayOptions(socket_.get());
     bool begun = socket_.valid() &&
                  (connect(socket_.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0 ||
                   errno == EINPROGRESS);

@@ -18,7 +18,7 @@ namespace paddock::nodeagent {
 class Dial {
  public:
   struct Connected {
-    UniqueFd fd;  // Non-blocking.
+    UniqueFd fd;  // Non-blocking, with the options of SetRelayOptions.
     uint32_t address = 0;
     std::vector<std::string> aliases;  // Other names that the address was found under.
   };

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "nodeagent/egress/egress_reasons.h"
+#include "nodeagent/egress/relay_side.h"
 #include "nodeagent/net/ipv4.h"
 #include "nodeagent/net/network_plan.h"
 #include "nodeagent/system/errno_status.h"
@@ -25,11 +26,12 @@ constexpr int64_t kReportNanoseconds = 1'000'000'000;
 constexpr rlim_t kOtherDescriptors = 24 * 1024;  // Look-ups, rules, the agent's requests.
 constexpr rlim_t kDescriptorsAtMost = 1 << 20;
 
-sockaddr_in Endpoint(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
-  sockaddr_in endpoint = {};
-  socklen_t size = sizeof(endpoint);
-  get(fd, reinterpret_cast<sockaddr*>(&endpoint), &size);
-  return endpoint;
+// What the client connected to: the address that the packets were sent to.
+sockaddr_in Destination(int fd) {
+  sockaddr_in destination = {};
+  socklen_t size = sizeof(destination);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&destination), &size);
+  return destination;
 }
 
 void Reset(UniqueFd fd) {
@@ -58,6 +60,7 @@ int RaiseConnectionLimit() {
 absl::StatusOr<UniqueFd> OpenEgressListener() {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus("making the egress listener");
+  SetRelayOptions(fd.get());
   int on = 1;
   sockaddr_in name = {};
   name.sin_family = AF_INET;
@@ -97,10 +100,12 @@ EgressServer::~EgressServer() {
 
 void EgressServer::Accept() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
-    UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_in from = {};
+    socklen_t size = sizeof(from);
+    UniqueFd client(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                            SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!client.valid()) return;
-    sockaddr_in from = Endpoint(client.get(), getpeername);
-    sockaddr_in to = Endpoint(client.get(), getsockname);
+    sockaddr_in to = Destination(client.get());
     std::shared_ptr<EgressSession> session = sessions_->FindByAddress(ntohl(from.sin_addr.s_addr));
     if (session == nullptr || !session->policy) {
       Reset(std::move(client));
