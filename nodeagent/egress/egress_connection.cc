@@ -237,13 +237,14 @@ void EgressConnection::Stop(const std::string& verdict, const absl::Status& why)
                                                                const std::string&) {
     return Refusal::Answer{denied, reason};
   };
-  refusal_ = std::make_unique<Refusal>(services_, client_.Take(), explain, [this] { End(); });
-  // Where the server has spoken, an answer of ours would only be taken for its own.
-  if (!silent) return refusal_->StartWith("tcp", wanted);
+  refusal_ =
+      std::make_unique<Refusal>(services_, &held_, client_.Take(), explain, [this] { End(); });
   bool unknown = bytes_sent_ == 0 ||
                  (protocol == "tcp" && inspector_ != nullptr && !inspector_->transparent());
   inspector_.reset();
   held_.Set(0);
+  // Where the server has spoken, an answer of ours would only be taken for its own.
+  if (!silent) return refusal_->StartWith("tcp", wanted);
   if (unknown) return refusal_->Start("");
   refusal_->StartWith(protocol, wanted);
 }
@@ -279,7 +280,7 @@ void EgressConnection::Refuse(const std::string& verdict, Explain explain) {
     session_->Deny(std::move(event));
     return answer;
   };
-  refusal_ = std::make_unique<Refusal>(services_, client_.Take(), tell, [this] { End(); });
+  refusal_ = std::make_unique<Refusal>(services_, &held_, client_.Take(), tell, [this] { End(); });
   refusal_->Start("");
 }
 

@@ -289,14 +289,18 @@ TEST_F(EgressBypassTest, ThousandsOfUnfinishedHellosFillNoMemory) {
   auto neighbour = Limited();
   ASSERT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
   const int64_t before = MemoryOf(world_->GatewayPid(), "VmRSS:");
-  const std::string held =
-      session->Probe({"hold-hellos", "web.allowed.test", "443", "3500", "60000", "500"});
+  // At a host that is allowed, and at the sinkhole.
+  std::string held;
+  for (const char* name : {"web.allowed.test", "evil.test"}) {
+    held += session->Probe({"hold-hellos", name, "7785", "3500", "60000", "500"});
+  }
   const int64_t peak = MemoryOf(world_->GatewayPid(), "VmHWM:");
-  printf("gateway: %ld KiB before, %ld KiB at the most; %s", static_cast<long>(before),
+  printf("gateway: %ld KiB before, %ld KiB at the most\n%s", static_cast<long>(before),
          static_cast<long>(peak), held.c_str());
   RecordProperty("peak_kib", static_cast<int>(peak));
   EXPECT_LT(peak - before, 64 * 1024);
-  session->ExpectEvent({"web.allowed.test", 443, false, "sent too much"});
+  session->ExpectEvent({"web.allowed.test", 7785, false, "sent too much"});
+  session->ExpectEvent({"evil.test", 7785, false, "is not allowed"});
   EXPECT_THAT(Get(*neighbour, "web.allowed.test"), HasSubstr("200 OK"));
   EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
 }
