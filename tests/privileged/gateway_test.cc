@@ -235,9 +235,9 @@ TEST_F(GatewayTest, TheOperatorsFileIsFollowedWithoutARestart) {
 
 TEST_F(GatewayTest, SandboxesThatComputeDontKeepTheGatewayWaiting) {
   std::string weight;
-  for (const char* file : {"cpu/paddock-gateway-gwtest/cpu.shares",
-                           "cpu,cpuacct/paddock-gateway-gwtest/cpu.shares",
-                           "paddock-gateway-gwtest/cpu.weight"}) {
+  for (const char* file :
+       {"cpu/paddock-gateway-gwtest/cpu.shares", "cpu,cpuacct/paddock-gateway-gwtest/cpu.shares",
+        "paddock-gateway-gwtest/cpu.weight"}) {
     absl::StatusOr<std::string> text = ReadFile(absl::StrCat("/sys/fs/cgroup/", file));
     if (text.ok()) weight = *text;
   }
