@@ -144,6 +144,8 @@ TEST_F(EgressOperatorTest, AnUnrestrictedSessionsConnectionIsCutAtItsNextPacket)
 TEST_F(EgressOperatorTest, AnErrorInTheFileIsToldInTheGatewaysHealth) {
   auto session = Limited();
   ASSERT_TRUE(world_->gateway().Health().ok());
+  // What the test before blocked is forgotten a moment after its file is gone.
+  ASSERT_TRUE(WaitUntil([&] { return Answers(*session, "web.allowed.test"); }));
   Held held(*session, "web.allowed.test");
   WriteOperatorFile("block 198.51.100.0/24\nallow what\n");
   EXPECT_TRUE(WaitUntil([&] { return absl::IsInvalidArgument(world_->gateway().Health()); }));
