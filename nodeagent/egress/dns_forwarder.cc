@@ -145,11 +145,11 @@ void DnsForwarder::Forward(uint32_t client, const DnsQuery& query, DnsTransport 
     return reply(BuildDnsError(query, DnsRcode::kServerFailure));
   }
   uint64_t key = ++last_upstream_;
-  auto done = [this, client, query, key, reply = std::move(reply)](std::string answer) {
+  auto done = [this, client, query, key, reply = std::move(reply)](const std::string& answer) {
     Finish(client);
     // This closure lies in what is erased: keep what is needed.
     auto upstream = upstreams_.extract(key);
-    reply(Judged(client, query, std::move(answer)));
+    reply(Judged(client, query, answer));
   };
   auto upstream = std::make_unique<DnsUpstream>(loop_, query, transport, resolvers_, done);
   absl::Status started = upstream->Start();
@@ -157,7 +157,8 @@ void DnsForwarder::Forward(uint32_t client, const DnsQuery& query, DnsTransport 
   if (!started.ok()) done("");
 }
 
-std::string DnsForwarder::Judged(uint32_t client, const DnsQuery& query, std::string answer) {
+std::string DnsForwarder::Judged(uint32_t client, const DnsQuery& query,
+                                 const std::string& answer) {
   if (answer.empty()) {
     ++counts_["failed"];
     return BuildDnsError(query, DnsRcode::kServerFailure);

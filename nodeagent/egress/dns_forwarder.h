@@ -46,7 +46,7 @@ class DnsForwarder {
   void AnswerAddress(const DnsQuery& query, uint32_t address, const Reply& reply);
   void Forward(uint32_t client, const DnsQuery& query, DnsTransport transport, Reply reply);
   // What a resolver answered, or the error that it becomes.
-  std::string Judged(uint32_t client, const DnsQuery& query, std::string answer);
+  std::string Judged(uint32_t client, const DnsQuery& query, const std::string& answer);
   // Whether the sandbox may have one more look-up in flight; counts it if so.
   bool Admit(uint32_t client);
   void Finish(uint32_t client);
