@@ -294,7 +294,9 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
   description.boot_time = BootTime;
   description.not_schedulable_reason = [this] {
     if (absl::Status health = gateway_->Health(); !health.ok()) {
-      return absl::StrCat("GATEWAY_DOWN: ", health.message());
+      bool refused_file = absl::IsInvalidArgument(health);
+      return absl::StrCat(refused_file ? "NETWORK_FILE_REFUSED: " : "GATEWAY_DOWN: ",
+                          health.message());
     }
     return housekeeper_->not_schedulable_reason();
   };
