@@ -67,6 +67,8 @@ ABSL_FLAG(int64_t, default_request_cpu_millis, 0, "Charged to nodes; 0: the buil
 ABSL_FLAG(int64_t, default_request_memory_bytes, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(int64_t, default_request_disk_bytes, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(absl::Duration, build_timeout, absl::Minutes(30), "Of one layer of an image.");
+ABSL_FLAG(absl::Duration, build_lease, absl::Seconds(15),
+          "Another replica takes over a build whose replica is silent for longer.");
 ABSL_FLAG(int, max_builds_per_node, 2, "Layers that one node builds at once.");
 ABSL_FLAG(bool, images_can_be_pulled, false,
           "Nodes have a registry of layers in common, so that each can run every image.");
@@ -95,6 +97,7 @@ absl::StatusOr<Settings> ReadSettings() {
   settings.fence_after = absl::GetFlag(FLAGS_fence_after);
   settings.lost_after = absl::GetFlag(FLAGS_lost_after);
   settings.build_timeout = absl::GetFlag(FLAGS_build_timeout);
+  settings.build_lease = absl::GetFlag(FLAGS_build_lease);
   settings.max_builds_per_node = absl::GetFlag(FLAGS_max_builds_per_node);
   settings.images_can_be_pulled = absl::GetFlag(FLAGS_images_can_be_pulled);
   ComputeRequests& requests = settings.default_requests;

@@ -221,7 +221,8 @@ absl::Status Agent::OpenBuilds() {
   }
   LayerBuilderOptions builds;
   builds.max_running = flags_.max_builds;
-  builder_ = std::make_unique<LayerBuilder>(builds, build);
+  build_metrics_ = std::make_unique<BuildMetrics>(*registry_);
+  builder_ = std::make_unique<LayerBuilder>(builds, build, build_metrics_.get());
   int64_t budget = flags_.layers_bytes;
   if (budget == 0) {
     PADDOCK_ASSIGN_OR_RETURN(const VolumeStore::Usage disk, volumes_->GetFileSystemUsage());
@@ -301,11 +302,8 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
     return housekeeper_->not_schedulable_reason();
   };
   description.images = [this] {
-    std::vector<std::string> digests;
     const absl::StatusOr<std::vector<Layer>> layers = layers_->List();
-    if (!layers.ok()) return digests;
-    for (const Layer& layer : *layers) digests.push_back(layer.digest);
-    return digests;
+    return layers.ok() ? WholeImages(*layers) : std::vector<std::string>();
   };
   return description;
 }

@@ -86,6 +86,7 @@ class Agent {
   std::unique_ptr<SerialExecutor> exec_executor_;
   std::unique_ptr<ExecClients> exec_clients_;
   std::unique_ptr<ExecService> execs_;
+  std::unique_ptr<BuildMetrics> build_metrics_;
   std::unique_ptr<LayerBuilder> builder_;
   std::unique_ptr<LayerCollector> collector_;
   std::unique_ptr<EgressReader> egress_reader_;

@@ -87,6 +87,9 @@ absl::StatusOr<std::vector<TransitionResult>> SessionDriver::Apply(
                                   {"detail", transition.message}});
     }
     deps_.hub->Notify(WatchKind::kSession, transition.id.value());
+    if (transition.to == SessionPhase::kRescheduling && transition.reason == kReasonImageMissing) {
+      deps_.image_missing(transition.id, transition.generation);
+    }
     if (result.stop.has_value()) Stop(*result.stop, [](const absl::Status&) {});
   }
   return results;

@@ -27,6 +27,9 @@ class SessionDriver {
     FleetMetrics* metrics = nullptr;
     // Room may have come, or a session waits for a node. Doesn't block.
     std::function<void()> wake_reconciler = [] {};
+    // A start found no image on its node. Doesn't block.
+    std::function<void(const SessionId&, int64_t generation)> image_missing = [](const SessionId&,
+                                                                                 int64_t) {};
   };
 
   SessionDriver(const Deps& deps, const Settings& settings) : deps_(deps), settings_(settings) {}

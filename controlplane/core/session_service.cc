@@ -10,6 +10,7 @@
 #include "controlplane/core/agent_patch.h"
 #include "controlplane/core/agent_rules.h"
 #include "controlplane/core/create_session_rules.h"
+#include "controlplane/core/image_plan.h"
 #include "controlplane/core/network_policy.h"
 #include "controlplane/core/page_budget.h"
 #include "controlplane/core/resource_watch.h"
@@ -200,15 +201,9 @@ absl::StatusOr<bool> SessionService::LostImage(const Environment& environment) {
   const EnvironmentImage& image = environment.image;
   if (image.state != ImageState::kReady || image.digest.empty()) return false;
   if (settings_.images_can_be_pulled) return false;
-  const auto somebody_has_it = [&] {
-    const NodeView::Nodes nodes = deps_.view->Get();
-    return std::any_of(nodes->begin(), nodes->end(), [&](const Node& node) {
-      return std::find(node.images.begin(), node.images.end(), image.digest) != node.images.end();
-    });
-  };
-  if (somebody_has_it()) return false;
+  if (IsSomewhere(*deps_.view->Get(), image.digest)) return false;
   PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(kFreshView));
-  return !somebody_has_it();
+  return !IsSomewhere(*deps_.view->Get(), image.digest);
 }
 
 void SessionService::ChooseNodes(NewSession* session) {

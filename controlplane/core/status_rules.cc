@@ -22,7 +22,10 @@ SessionTransition Ended(const SessionStatus& status, OnNodeLoss on_node_loss) {
   transition.message = EndMessage(status);
   transition.stop_reason = transition.reason;
   const bool lost_its_node = status.reason == kReasonFenced || status.reason == kReasonNodeRebooted;
-  if (lost_its_node && on_node_loss == OnNodeLoss::kReschedule) {
+  // It never ran; but the files of a KEEP session that did are where it was.
+  const bool never_ran = status.reason == kReasonImageMissing &&
+                         (on_node_loss == OnNodeLoss::kReschedule || status.generation <= 1);
+  if (never_ran || (lost_its_node && on_node_loss == OnNodeLoss::kReschedule)) {
     transition.to = SessionPhase::kRescheduling;
     return transition;
   }

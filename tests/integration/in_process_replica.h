@@ -48,6 +48,7 @@ class InProcessReplica {
   PublicServer& public_server() { return *public_server_; }
   RestServer& rest_server() { return *rest_server_; }
   ControlPlane& control_plane() { return *control_plane_; }
+  prometheus::Registry& metrics() { return *registry_; }
   ThreadPool& handlers() { return handler_pool_; }
 
  private:
