@@ -179,12 +179,12 @@ class Injector:
         self._partition(fault, "out", wait)
 
     def _delay(self, fault, wait):
-        self._system.topology.disturb(self._node(fault).host, "delay 120ms 60ms")
+        self._system.topology.delay(self._node(fault).host)
         wait()
         self._system.topology.heal(self._node(fault).host)
 
     def _loss(self, fault, wait):
-        self._system.topology.disturb(self._node(fault).host, "loss 15%")
+        self._system.topology.lose(self._node(fault).host, 15)
         wait()
         self._system.topology.heal(self._node(fault).host)
 

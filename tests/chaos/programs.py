@@ -72,4 +72,4 @@ def run(argv, check=True, timeout=60, text=None):
                           check=False)
     if check and done.returncode != 0:
         raise RuntimeError(f"{' '.join(argv)}: {done.returncode}: {done.stdout}{done.stderr}")
-    return done.stdout
+    return done.stdout if check else done.stdout + done.stderr

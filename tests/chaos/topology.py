@@ -59,18 +59,28 @@ class Topology:
             "in": (f"ip saddr {{ {self._replicas} }} tcp dport {AGENT_PORT} drop", ""),
             "out": ("", f"ip daddr {{ {self._replicas} }} tcp dport {REGISTRY_PORT} drop"),
         }[direction]
+        self._filter(host, *rules)
+
+    def lose(self, host, percent):
+        """So many of its packets, both ways."""
+        rule = f"numgen random mod 100 < {percent} drop"
+        self._filter(host, rule, rule)
+
+    def _filter(self, host, incoming, outgoing):
         self._inside(host, ["nft", "-f", "-"], text=f"""
 table inet chaos {{
-  chain input {{ type filter hook input priority -50; {rules[0]}
+  chain input {{ type filter hook input priority -50; {incoming}
   }}
-  chain output {{ type filter hook output priority -50; {rules[1]}
+  chain output {{ type filter hook output priority -50; {outgoing}
   }}
 }}
 """)
 
-    def disturb(self, host, what):
-        """Of tc-netem(8), e.g. `delay 80ms 40ms` or `loss 10%`."""
-        self._inside(host, ["tc", "qdisc", "replace", "dev", "eth0", "root", "netem"] + what.split())
+    def delay(self, host):
+        """tc-netem(8) where the kernel has it; else a link so narrow that packets queue."""
+        add = ["tc", "qdisc", "replace", "dev", "eth0", "root"]
+        if "Error" in self._inside(host, add + ["netem", "delay", "120ms", "60ms"], check=False):
+            self._inside(host, add + ["tbf", "rate", "256kbit", "burst", "4kb", "latency", "600ms"])
 
     def heal(self, host):
         self._inside(host, ["nft", "delete", "table", "inet", "chaos"], check=False)
