@@ -117,6 +117,18 @@ class Api:
         return {node.name: node for node in
                 self.call("admin", "ListNodes", admin_pb2.ListNodesRequest(page_size=100)).nodes}
 
+    def cordon(self, node_id):
+        self.call("admin", "CordonNode", admin_pb2.CordonNodeRequest(node_id=node_id))
+
+    def uncordon(self, node_id):
+        self.call("admin", "UncordonNode", admin_pb2.UncordonNodeRequest(node_id=node_id))
+
+    def drain(self, node_id):
+        """Progress until the node is empty."""
+        replica = self.replica()
+        return replica.admin.DrainNode(admin_pb2.DrainNodeRequest(node_id=node_id), timeout=120,
+                                       metadata=replica.metadata)
+
     def execute(self, session_id, command, seconds=8):
         """One attempt: (exit code, output). Raises RpcError."""
         replica = self.replica()

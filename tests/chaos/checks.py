@@ -7,7 +7,7 @@ import time
 import grpc
 
 import journal
-from api import KEEP, RESCHEDULE, RUNNING, TERMINATED, Code, state_name
+from api import RUNNING, TERMINATED, state_name
 from programs import run
 
 UNSETTLED = ("SELECT id, state, reason FROM sessions WHERE state IN "
@@ -129,16 +129,9 @@ class Checks:
                 self._history.violate(f"{known.id} was acknowledged, and is gone")
                 continue
             self._history.observe(session, "list")
-            if session.state == TERMINATED and not self._may_have_ended(known, session):
-                self._history.violate(f"{known.id} ended by itself: {session.state_reason}")
-            elif session.state not in (RUNNING, TERMINATED):
+            if session.state not in (RUNNING, TERMINATED):
                 self._history.violate(f"{known.id} is {state_name(session.state)} at a quiet point: "
                                       f"{session.state_reason}")
-
-    def _may_have_ended(self, known, session):
-        reason = session.state_reason.split(":")[0]
-        return bool(known.excuse) or (session.node_id in self._history.full_nodes and
-                                      reason in ("DISK_FULL", "START_FAILED"))
 
     def _check_uids(self):
         """Ranges are the node's own, and no two sandboxes' are the same."""

@@ -1,6 +1,7 @@
 """What goes wrong, when: a schedule that follows from a seed alone, and how each fault is made and
 mended."""
 
+import contextlib
 import ctypes
 import os
 import random
@@ -205,10 +206,15 @@ class Injector:
         """Of the node's volumes, by somebody else."""
         node = self._node(fault)
         self._history.full_nodes.add(node.id)
+        with self.full_disk(node):
+            wait()
+
+    @contextlib.contextmanager
+    def full_disk(self, node):
         path = f"{node.directory}/volumes/fill"
         try:
             _fill(path)
-            wait()
+            yield
         finally:
             os.unlink(path)
 

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from api import state_name
+from api import TERMINATED, state_name
 
 
 class SessionHistory:
@@ -32,6 +32,7 @@ class History:
         self.errors = Counter()
         self.full_nodes = set()  # Ids of nodes whose disk was full at some time.
         self.done = Counter()
+        self.moves = 0  # Generations that followed a first one.
 
     def violate(self, text):
         with self.lock:
@@ -45,7 +46,9 @@ class History:
     def created(self, session, on_node_loss):
         with self.lock:
             self.done["create"] += 1
-            return self.sessions.setdefault(session.id, SessionHistory(session, on_node_loss))
+            known = self.sessions.setdefault(session.id, SessionHistory(session, on_node_loss))
+        self.observe(session, "create")
+        return known
 
     def observe(self, session, source):
         """Any answer about a session: generation and revision only rise, TERMINATED is final."""
@@ -61,10 +64,18 @@ class History:
             was = state_name(known.state)
             if was == "TERMINATED" and session.state != known.state:
                 self._violate(f"{session.id}: {state_name(session.state)} after TERMINATED in {source}")
+            if session.state == TERMINATED and not self._may_have_ended(known, session):
+                self._violate(f"{known.id} ended by itself ({source}): {session.state_reason}")
+            self.moves += session.generation - known.generation
             known.generation = session.generation
             known.revision = session.revision
             known.state = session.state
             known.reason = session.state_reason
+
+    def _may_have_ended(self, known, session):
+        reason = session.state_reason.split(":")[0]
+        return bool(known.excuse) or (session.node_id in self.full_nodes and
+                                      reason in ("DISK_FULL", "START_FAILED"))
 
     def deleted(self, session_id):
         with self.lock:

@@ -12,6 +12,7 @@ import api as api_module
 from api import Api
 from checks import Checks
 from clients import CLIENTS, Client, Gate
+from drills import Drills
 from faults import Injector, schedule
 from history import History
 from journal import Journal, Sampler
@@ -102,6 +103,7 @@ class Run:
     def report(self):
         history = self.history
         print("  acknowledged: " + ", ".join(f"{n} {what}" for what, n in sorted(history.done.items())))
+        print(f"  later generations: {history.moves}")
         print("  failed attempts: " + ", ".join(
             f"{n} {what}" for what, n in sorted(history.errors.items())))
         if history.violations:
@@ -137,6 +139,8 @@ def main():
     signal.signal(signal.SIGTERM, on_signal)
     try:
         run.start()
+        if not options.no_drills:
+            Drills(run).run()
         run.chaos()
         run.finish()
     except (KeyboardInterrupt, api_module.Gone):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 
@@ -86,6 +87,8 @@ class Node:
         self.id = _read(f"{home}/settings/node-id-{i}")
         self.uid_base = 0x70000000 + int(self.slot) * 2048 * 65536
         self._netns = netns
+        self._runtimes = f"{self.directory}/runtimes"
+        self.mend_runtime()
         self._write_flags()
         self.agent = Program(self.name, [f"{home}/bin/nodeagent",
                                          f"--flagfile={self.directory}/agent.flags"],
@@ -105,9 +108,24 @@ class Node:
             "uid_base": self.uid_base, "max_sessions": 40, "ready_pairs": 4, "workers": 8,
             "cgroup": f"paddock/{self.slot}", "resolv_conf": f"{self.home}/resolv.conf",
             "capacity_cpu_millis": 2000, "capacity_memory_bytes": 4 << 30,
+            "runtime_dirs": self._runtimes,
         }
         with open(f"{self.directory}/agent.flags", "w", encoding="utf-8") as file:
             file.writelines(f"--{name}={value}\n" for name, value in flags.items())
+
+    def mend_runtime(self):
+        """The node's own way to the machine's OCI runtimes."""
+        os.makedirs(self._runtimes, exist_ok=True)
+        for name in ("crun", "runc"):
+            self._link(name, shutil.which(name))
+
+    def break_runtime(self):
+        for name in ("crun", "runc"):
+            self._link(name, "/bin/false")
+
+    def _link(self, name, target):
+        os.symlink(target, f"{self._runtimes}/{name}.new")
+        os.rename(f"{self._runtimes}/{name}.new", f"{self._runtimes}/{name}")
 
     def gateway_pid(self):
         """0 if none is known."""
