@@ -131,6 +131,7 @@ class Drills:
                               lambda: self._api.nodes()[node.name].state != 1)
         moved = refused + self._until(LOST_AFTER + SLACK_SECONDS, "RESCHEDULE elsewhere",
                                       lambda: self._moved(moves))
+        self._run.sampler.sample()
         seen = self._run.sampler.seen(moves.id)
         killed = seen[node.name][1] - began if told else 0.0
         first = [span[0] for name, span in seen.items() if name != node.name]
@@ -186,9 +187,9 @@ class Drills:
         self._pause(LOST_AFTER + 1)
         for session in keep:
             self._intact(session)
-        again = self._until(30, "RESCHEDULE runs again", lambda: self._moved(moves))
-        return (f"KEEP runs on; back, answers after {back:.1f} s, nobody is lost; the fenced RESCHEDULE "
-                f"runs again within {again:.1f} s of the look")
+        self._until(30, "RESCHEDULE runs again", lambda: self._moved(moves))
+        return (f"KEEP runs on for {LOST_AFTER + 3:g} s; back, answers after {back:.1f} s, nobody is "
+                f"lost, and RESCHEDULE, fenced meanwhile, runs again")
 
     def _pause(self, seconds):
         if self._api.ending.wait(seconds):

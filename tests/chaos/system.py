@@ -17,6 +17,7 @@ HEARTBEAT, NOT_READY_AFTER, FENCE_AFTER, LOST_AFTER = 0.4, 3.0, 6.0, 9.0
 # The reconciler's lease; a freeze that lasts longer loses it.
 LEASE = 5.0
 VOLUME_BYTES = 3 << 30
+RUNTIMES = ("crun", "runc")
 
 
 class Database:
@@ -88,7 +89,9 @@ class Node:
         self.uid_base = 0x70000000 + int(self.slot) * 2048 * 65536
         self._netns = netns
         self._runtimes = f"{self.directory}/runtimes"
-        self.mend_runtime()
+        os.makedirs(self._runtimes)
+        for name in RUNTIMES:
+            shutil.copy(shutil.which(name), f"{self._runtimes}/{name}")
         self._write_flags()
         self.agent = Program(self.name, [f"{home}/bin/nodeagent",
                                          f"--flagfile={self.directory}/agent.flags"],
@@ -114,18 +117,13 @@ class Node:
             file.writelines(f"--{name}={value}\n" for name, value in flags.items())
 
     def mend_runtime(self):
-        """The node's own way to the machine's OCI runtimes."""
-        os.makedirs(self._runtimes, exist_ok=True)
-        for name in ("crun", "runc"):
-            self._link(name, shutil.which(name))
+        for name in RUNTIMES:
+            os.chmod(f"{self._runtimes}/{name}", 0o755)
 
     def break_runtime(self):
-        for name in ("crun", "runc"):
-            self._link(name, "/bin/false")
-
-    def _link(self, name, target):
-        os.symlink(target, f"{self._runtimes}/{name}.new")
-        os.rename(f"{self._runtimes}/{name}.new", f"{self._runtimes}/{name}")
+        """Its copies of the OCI runtimes can't be run any more."""
+        for name in RUNTIMES:
+            os.chmod(f"{self._runtimes}/{name}", 0o644)
 
     def gateway_pid(self):
         """0 if none is known."""
