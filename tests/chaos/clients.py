@@ -178,7 +178,8 @@ class Client:
         if missing:
             self._history.violate(f"{known.id} (generation {session.generation}, "
                                   f"{state_name(session.state)}): {len(missing)} of {len(wanted)} "
-                                  f"acknowledged writes are missing")
+                                  f"acknowledged writes are missing, written in generations "
+                                  f"{sorted(known.tokens)}, {len(lines)} are there")
 
     def _delete(self, known):
         self._api.delete(known.id)

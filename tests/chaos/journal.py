@@ -10,14 +10,15 @@ from topology import JOURNAL
 
 PORT = 9999
 SAMPLE_SECONDS = 0.1
-# Runs in the sandbox in the background until its container ends: session, generation, node, time.
-LOOP = ("exec 9<><(:); while :; do echo \"$1 $2 $3 $EPOCHREALTIME\" >/dev/udp/" + JOURNAL +
-        f"/{PORT}; read -t 0.25 -u 9; done")
+# Runs in the sandbox in the background until its container ends, and tells which container that is,
+# by the start of its PID 1: session, container, time.
+LOOP = ("read -r s </proc/1/stat; s=(${s##*) }); exec 9<><(:); while :; do "
+        f"echo \"$1 ${{s[19]}} $EPOCHREALTIME\" >/dev/udp/{JOURNAL}/{PORT}; read -t 0.25 -u 9; done")
 
 
 def loop_command(session):
-    script = "setsid bash -c \"$0\" loop \"$@\" </dev/null >/dev/null 2>&1 &"
-    return ["bash", "-c", script, LOOP, session.id, str(session.generation), session.node_id]
+    script = "setsid bash -c \"$0\" loop \"$1\" </dev/null >/dev/null 2>&1 &"
+    return ["bash", "-c", script, LOOP, session.id]
 
 
 class Journal:
@@ -27,35 +28,32 @@ class Journal:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((JOURNAL, PORT))
         self._lock = threading.Lock()
-        self._seen = {}  # session -> (generation, node) -> [first, last]
+        self._seen = {}  # session -> container -> [first, last]
+        self.words = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self):
         while True:
             words = self._socket.recv(512).decode(errors="replace").split()
-            if len(words) != 4:
+            if len(words) != 3:
                 continue
-            at = float(words[3])
+            at = float(words[2])
             with self._lock:
-                span = self._seen.setdefault(words[0], {}).setdefault((int(words[1]), words[2]),
-                                                                      [at, at])
+                self.words += 1
+                span = self._seen.setdefault(words[0], {}).setdefault(int(words[1]), [at, at])
                 span[0] = min(span[0], at)
                 span[1] = max(span[1], at)
 
-    def spans(self, session_id):
-        with self._lock:
-            return {key: tuple(span) for key, span in self._seen.get(session_id, {}).items()}
-
     def overlaps(self):
-        """One line for each run that went on after a later one had begun."""
+        """One line for each container that went on after a later one of its session had begun."""
         found = []
         with self._lock:
-            for session, runs in self._seen.items():
-                ordered = sorted(runs.items())
+            for session, containers in self._seen.items():
+                ordered = sorted(containers.items())
                 for (old, span), (new, later) in zip(ordered, ordered[1:]):
                     if span[1] > later[0]:
-                        found.append(f"{session}: generation {old[0]} on {old[1]} was seen "
-                                     f"{span[1] - later[0]:.3f} s after {new[0]} on {new[1]} began")
+                        found.append(f"{session}: the container that began at tick {old} went on for "
+                                     f"{span[1] - later[0]:.3f} s beside that of tick {new}")
         return found
 
 

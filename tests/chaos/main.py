@@ -103,7 +103,7 @@ class Run:
     def report(self):
         history = self.history
         print("  acknowledged: " + ", ".join(f"{n} {what}" for what, n in sorted(history.done.items())))
-        print(f"  later generations: {history.moves}")
+        print(f"  later generations: {history.moves}; {self.journal.words} words of sandboxes")
         print("  failed attempts: " + ", ".join(
             f"{n} {what}" for what, n in sorted(history.errors.items())))
         if history.violations:

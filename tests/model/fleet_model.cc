@@ -270,6 +270,7 @@ void FleetModel::Restart(int generation, State* state) const {
   placement.exists = 1;
   placement.node = old.node;
   placement.revision = revision;
+  placement.keep_volume = 1;
   state->phase = static_cast<uint8_t>(SessionPhase::kStarting);
 }
 
@@ -448,6 +449,7 @@ void FleetModel::Settle(int node, int wanted, int stop, State* state) const {
     view.keeps_volume = agent.fate == Fate::kRebooted && on_node_loss_ == OnNodeLoss::kKeep;
     view.acknowledged = agent.acknowledged != 0;
     view.wanted_generation = wanted;
+    view.wanted_keeps_volume = wanted > 0 && At(state, wanted).keep_volume != 0;
     view.stop_generation = stop;
     switch (nodeagent::Decide(view)) {
       case nodeagent::SessionAction::kNone:
@@ -462,11 +464,14 @@ void FleetModel::Settle(int node, int wanted, int stop, State* state) const {
         agent.removed = 0;
         agent.acknowledged = 0;
         agent.tombstone = std::max<uint8_t>(agent.tombstone, wanted);
+        if (!view.wanted_keeps_volume) agent.files = 0;
+        agent.files |= static_cast<uint8_t>(1 << wanted);
         wanted = 0;
         break;
       }
       case nodeagent::SessionAction::kRemove:
         agent.running = 0;
+        if (!nodeagent::RemovalKeepsVolume(view)) agent.files = 0;
         if (nodeagent::IsSuperseded(view)) {
           agent.has_record = 0;
           agent.generation = 0;
@@ -479,6 +484,7 @@ void FleetModel::Settle(int node, int wanted, int stop, State* state) const {
         break;
       case nodeagent::SessionAction::kRemoveUnknown:
         stop = 0;
+        agent.files = 0;
         break;
       case nodeagent::SessionAction::kForget:
         agent.has_record = 0;
@@ -618,6 +624,9 @@ std::string FleetModel::Broken(const State& state) const {
     const Placement& placement = state.placements[agent.generation - 1];
     if (placement.exists == 0 || placement.node != node) return "a container nobody placed there";
     if (placement.released != 0) return "a charge was released while its container runs";
+    // A KEEP session has the files of all that ran before it.
+    const uint8_t all = static_cast<uint8_t>((2 << agent.generation) - 2);
+    if (on_node_loss_ == OnNodeLoss::kKeep && agent.files != all) return "files are gone";
   }
   if (running > 1) return "a session runs on two nodes at once";
   int current = 0;

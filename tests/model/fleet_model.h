@@ -31,6 +31,7 @@ struct Placement {
   uint8_t fenced = 0;
   uint8_t released = 0;
   uint8_t revision = 0;  // Of the node, when the desired state last changed.
+  uint8_t keep_volume = 0;
 };
 
 struct AgentState {
@@ -44,6 +45,8 @@ struct AgentState {
   uint8_t tombstone = 0;
   uint8_t applied = 0;
   uint8_t fence = 0;  // Ticks until the gateway process kills.
+  // Generations whose files are in the session's volume there, as bits; 0: there is none.
+  uint8_t files = 0;
 };
 
 struct Message {
