@@ -33,6 +33,8 @@ KINDS = [
     ("loss", 3, 3.0, 10.0, "node"),
     ("kill-container", 5, 0.0, 0.0, ""),
     ("fill-disk", 2, 5.0, 10.0, "node"),
+    ("clock-replica", 2, 3.0, 8.0, "replica"),
+    ("clock-database", 2, 3.0, 8.0, ""),
 ]
 
 
@@ -201,6 +203,18 @@ class Injector:
             if _is_first(pid):
                 _kill(pid)
         wait()
+
+    def _clock_replica(self, fault, wait):
+        self._step(str(fault.target + 1), fault, wait)
+
+    def _clock_database(self, fault, wait):
+        self._step("database", fault, wait)
+
+    def _step(self, whose, fault, wait):
+        """There and back."""
+        self._system.step_clock(whose, fault.dice % 7200 - 3600)
+        wait()
+        self._system.step_clock(whose, 0)
 
     def _fill_disk(self, fault, wait):
         """Of the node's volumes, by somebody else."""

@@ -11,8 +11,22 @@ for lib_file in common packages build pki process database slots cgroups service
 done
 
 readonly CHAOS_NODES=5
+readonly FAKETIME_LIBRARY=/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1
 # Network namespaces of one run; the driver makes them.
 chaos_prefix() { echo "pdx${PADDOCK_HOME##*.}"; }
+
+# The wall clock that a program under test sees, which the driver steps by writing an offset into
+# clock-NAME; monotonic clocks stay. `env` arguments, one a line.
+chaos_clock() {
+  printf '%s\n' "LD_PRELOAD=$FAKETIME_LIBRARY" "FAKETIME_TIMESTAMP_FILE=$PADDOCK_HOME/clock-$1" \
+    FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1
+}
+
+as_postgres() {
+  local -a clock
+  mapfile -t clock < <(chaos_clock database)
+  setpriv --reuid=postgres --regid=postgres --init-groups --reset-env -- env "${clock[@]}" "$@"
+}
 
 # Every process of the test may be asked for by any address of its network.
 pki_host_names() {
@@ -29,7 +43,9 @@ chaos_binaries() {
   done
 }
 
-chaos_certificates() {
+# Valid since two days ago, so that a clock may be stepped back.
+chaos_certificates() (
+  export LD_PRELOAD=$FAKETIME_LIBRARY FAKETIME=-2d
   local i directory id
   make_certificates
   for i in $(seq 1 "$CHAOS_NODES"); do
@@ -40,7 +56,7 @@ chaos_certificates() {
     remember "node-id-$i" "$id"
     pki_certificate "$PADDOCK_HOME/pki" "node-$i" "node/$id"
   done
-}
+)
 
 chaos_stubs() {
   mkdir -p "$PADDOCK_HOME/stubs"
@@ -58,10 +74,12 @@ chaos_api_key() {
 
 # What is there before the driver starts.
 chaos_up() {
+  local i
   prepare_home
   # Nobody is asked for names: the test has no way out of its own network.
   rm -f "$PADDOCK_HOME/resolv.conf"
   echo "nameserver 198.51.100.1" >"$PADDOCK_HOME/resolv.conf"
+  for i in database 1 2; do echo +0 >"$PADDOCK_HOME/clock-$i"; done
   embedded_database_url_file
   step "binaries" "$PADDOCK_HOME/log/setup.log" chaos_binaries
   cgroups_up

@@ -150,6 +150,7 @@ class System:
 
     def __init__(self, home, machine):
         self.home = home
+        self._machine = machine
         self.database = Database(home, machine)
         prefix = "pdx" + home.rsplit(".", 1)[1]
         self.topology = Topology(prefix, REPLICAS)
@@ -168,8 +169,18 @@ class System:
                 f"--heartbeat_interval={HEARTBEAT}s", f"--not_ready_after={NOT_READY_AFTER}s",
                 f"--fence_after={FENCE_AFTER}s", f"--lost_after={LOST_AFTER}s",
                 "--database_connections=16", "--drain_timeout=3s"]
+        clock = dict(line.split("=", 1) for line in
+                     run([self._machine, "chaos_clock", str(i)]).splitlines())
+        url = _read(f"{self.home}/secrets/chaos_database_url")
         return Program(f"replica-{i}", argv, f"{self.home}/log/replica-{i}.log", netns,
-                       {"PADDOCK_DATABASE_URL": _read(f"{self.home}/secrets/chaos_database_url")})
+                       {"PADDOCK_DATABASE_URL": url, **clock})
+
+    def step_clock(self, whose, seconds):
+        """The wall clock of a replica, or of the `database`, from the true time; within a second."""
+        with open(f"{self.home}/clock-{whose}.new", "w", encoding="ascii") as file:
+            file.write(f"{seconds:+d}\n")
+        os.chmod(file.name, 0o644)
+        os.rename(file.name, f"{self.home}/clock-{whose}")
 
     def start(self):
         for replica in self.replicas:
