@@ -460,7 +460,7 @@ void FleetModel::Settle(int node, int wanted, int stop, State* state) const {
         agent.has_record = 1;
         agent.generation = static_cast<uint8_t>(wanted);
         agent.running = fenced ? 0 : 1;
-        agent.fate = fenced ? Fate::kExited : Fate::kNone;
+        agent.fate = fenced ? Fate::kFenced : Fate::kNone;
         agent.removed = 0;
         agent.acknowledged = 0;
         agent.tombstone = std::max<uint8_t>(agent.tombstone, wanted);
