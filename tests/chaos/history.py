@@ -32,6 +32,7 @@ class History:
         self.errors = Counter()
         self.full_nodes = set()  # Ids of nodes whose disk was full at some time.
         self.done = Counter()
+        self.newest_error = ""
         self.moves = 0  # Generations that followed a first one.
 
     def violate(self, text):
@@ -101,6 +102,7 @@ class History:
     def failed(self, method, error):
         with self.lock:
             self.errors[f"{method} {error.code().name}"] += 1
+            self.newest_error = f"{method}: {error.code().name}: {error.details()[:300]}"
             if error.code().name in ("INTERNAL", "UNKNOWN", "DATA_LOSS", "UNIMPLEMENTED"):
                 self._violate(f"{method} answered {error.code().name}: {error.details()[:300]}")
 

@@ -2,6 +2,7 @@
 tests/chaos/run, in a network namespace of its own."""
 
 import argparse
+import faulthandler
 import os
 import signal
 import sys
@@ -77,7 +78,8 @@ class Run:
         """Clients pause, all is mended: now everything must come to rest, and be right."""
         began = time.monotonic()
         if not self.gate.close(SETTLE_SECONDS):
-            self.history.violate(f"{name}: a client's call isn't answered though all is mended")
+            self.history.violate(f"{name}: a client's call isn't answered though all is mended; the "
+                                 f"newest error is {self.history.newest_error}")
         for text in self.checks.settle(SETTLE_SECONDS):
             self.history.violate(f"{name}: not settled: {text}")
         self.checks.check()
@@ -137,6 +139,8 @@ def main():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, on_signal)
+    # Where each thread is, on standard error: for a look at a run that hangs.
+    faulthandler.register(signal.SIGUSR1)
     try:
         run.start()
         if not options.no_drills:
