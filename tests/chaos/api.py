@@ -72,8 +72,9 @@ class Api:
             if self.ending.wait(0.1):
                 raise Gone(method)
 
-    def create_environment(self, name, request_id):
+    def create_environment(self, name, request_id, packages=()):
         request = environment_pb2.CreateEnvironmentRequest(name=name, request_id=request_id)
+        request.config.cloud.packages.pip.extend(packages)
         return self.call("environments", "CreateEnvironment", request)
 
     def delete_environment(self, environment_id):

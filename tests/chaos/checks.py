@@ -78,6 +78,7 @@ class Checks:
                 left += [f"{node.name}: {what} of {session} without a placement"
                          for session in sorted(found - wanted)]
                 left += [f"{node.name}: no {what} of {session}" for session in sorted(wanted - found)]
+            left += [f"{node.name}: {what}" for what in foreign(node)]
             left += self._network(node, len(wanted))
         mounts = self._count_mounts()
         if self._mounts is not None and mounts != self._mounts:
@@ -168,6 +169,17 @@ def census(node):
         "volume": _names(f"{node.directory}/volumes/sessions"),
         "policy": {name.rsplit(".", 1)[0] for name in _names(f"{state}/gateway/sessions")},
     }
+
+
+def foreign(node):
+    """What builds and proofs of the runtimes left, beside sessions."""
+    found = [f"cgroup {entry.name}" for tree in journal.subtrees(node) for entry in os.scandir(tree)
+             if entry.is_dir() and not entry.name.startswith("sesn_")]
+    for directory in (f"{node.directory}/state/sessions", f"{node.directory}/volumes/sessions"):
+        if os.path.isdir(directory):
+            found += [f"{directory}/{name}" for name in os.listdir(directory)
+                      if not name.startswith("sesn_")]
+    return found
 
 
 def _names(directory):

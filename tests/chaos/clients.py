@@ -187,17 +187,35 @@ class Client:
         self._mine.remove(known)
 
     def _side_environment(self):
+        """Now and then one with packages: its build begins, and ends with it."""
         name = self._name("side")
-        environment = self._api.create_environment(name, name)
-        again = self._api.create_environment(name, name)
+        packages = ["six"] if self._random.random() < 0.3 else []
+        environment = self._api.create_environment(name, name, packages)
+        again = self._api.create_environment(name, name, packages)
         if again.id != environment.id:
             self._history.violate(f"environment {name} was made twice")
         self._history.done["environment"] += 1
+        if packages:
+            self._waiting_session(environment)
         try:
             self._api.delete_environment(environment.id)
         except grpc.RpcError as error:
             if error.code() != Code.NOT_FOUND:
                 raise
+
+    def _waiting_session(self, environment):
+        """There is no registry in the test's network, so it waits for its image until it is deleted, or
+        is refused."""
+        request_id = self._name("waiting")
+        try:
+            session = self._api.create_session(environment.id, KEEP, request_id, wait=0)
+        except grpc.RpcError as error:
+            if error.code() != Code.FAILED_PRECONDITION:
+                raise
+            return
+        self._history.created(session, KEEP, excuse="its image can't be built")
+        self._api.delete(session.id)
+        self._history.deleted(session.id)
 
     def clear(self):
         """At the end, from another thread: all of it is deleted."""

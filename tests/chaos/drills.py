@@ -291,8 +291,7 @@ class Drills:
                     self._counter += 1
                     session = self._api.create_session(self._environment, KEEP,
                                                        f"drill-{self._counter}", wait=10)
-                    self._history.created(session, KEEP)
-                    self._history.excuse(session.id, "its node was broken")
+                    self._history.created(session, KEEP, excuse="its node was broken")
                     failed += session.state == TERMINATED
                 told = self._until(25, "out of rotation", lambda: "STARTS_FAIL" in
                                    self._api.nodes()[node.name].state_reason)

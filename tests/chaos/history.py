@@ -44,10 +44,11 @@ class History:
             self.violations.append(text)
             print(f"    VIOLATION {text}", flush=True)
 
-    def created(self, session, on_node_loss):
+    def created(self, session, on_node_loss, excuse=""):
         with self.lock:
             self.done["create"] += 1
             known = self.sessions.setdefault(session.id, SessionHistory(session, on_node_loss))
+            known.excuse = known.excuse or excuse
         self.observe(session, "create")
         return known
 
