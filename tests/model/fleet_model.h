@@ -19,6 +19,8 @@ inline constexpr int kMessages = 3;
 // Times in ticks of the loss detector's reading.
 inline constexpr int kFenceTicks = 1;
 inline constexpr int kLostTicks = 2;
+// More of it changes nothing.
+inline constexpr uint8_t kMaxSilence = kLostTicks + 1;
 
 // A container as its agent knows it. What makes it end is in `phase` and `fate`.
 enum class Fate : uint8_t { kNone, kExited, kFenced, kRebooted };
