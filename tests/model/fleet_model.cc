@@ -28,7 +28,8 @@ bool IsWaited(const Placement& placement) {
 
 }  // namespace
 
-FleetModel::FleetModel(OnNodeLoss on_node_loss) : on_node_loss_(on_node_loss) {
+FleetModel::FleetModel(OnNodeLoss on_node_loss, const Bounds& bounds)
+    : on_node_loss_(on_node_loss), bounds_(bounds) {
   settings_.heartbeat_interval = absl::Milliseconds(1);
   settings_.not_ready_after = absl::Seconds(1);
   settings_.fence_after = absl::Seconds(kFenceTicks);
@@ -83,7 +84,7 @@ void FleetModel::Users(const State& state, std::vector<State>* next) const {
 // ---- Control plane
 
 // order_stop
-void FleetModel::OrderStop(State* state) {
+void FleetModel::OrderStop(State* state) const {
   Placement* run = Current(state);
   if (run == nullptr) return;
   run->stop = 1;
@@ -101,7 +102,7 @@ bool FleetModel::Occupied(const State& state) const {
 
 // place_session: with the next generation, on any node.
 void FleetModel::Place(State state, bool lost, std::vector<State>* next) const {
-  if (state.generation == kGenerations) return;
+  if (state.generation == bounds_.generations) return;
   int lost_node = -1;
   if (lost) {
     const Placement& old = At(&state, state.generation);
@@ -222,7 +223,7 @@ void FleetModel::Resend(const State& state, std::vector<State>* next) const {
 }
 
 // apply_transition
-bool FleetModel::Apply(const SessionTransition& transition, State* state) {
+bool FleetModel::Apply(const SessionTransition& transition, State* state) const {
   const SessionPhase from = PhaseOf(*state);
   if (state->created == 0 || state->deleted != 0 || state->generation != transition.generation ||
       transition.only_from.value_or(from) != from || !CanTransition(from, transition.to)) {
@@ -253,7 +254,7 @@ void FleetModel::Release(int node, int generation, bool up_to, State* state) {
 // restart_session
 void FleetModel::Restart(int generation, State* state) const {
   const SessionPhase phase = PhaseOf(*state);
-  if (state->deleted != 0 || state->generation != generation || generation == kGenerations ||
+  if (state->deleted != 0 || state->generation != generation || generation == bounds_.generations ||
       (phase != SessionPhase::kStarting && phase != SessionPhase::kRunning)) {
     return;
   }

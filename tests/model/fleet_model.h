@@ -14,6 +14,7 @@
 namespace paddock::model {
 
 inline constexpr int kNodes = 2;
+// The most that a state holds; Bounds may ask for less.
 inline constexpr int kGenerations = 3;
 inline constexpr int kMessages = 3;
 // Times in ticks of the loss detector's reading.
@@ -79,6 +80,11 @@ struct State {
   std::array<Message, kMessages> messages{};
 };
 
+struct Bounds {
+  int generations = kGenerations;
+  int messages = kMessages;  // Under way at once.
+};
+
 // One session, two nodes, a control plane of any number of replicas (each step is one of its
 // transactions, which the database makes atomic), and a network that loses, doubles, delays and
 // reorders every message. Nodes and replicas stop and go on at any step. What is decided is decided
@@ -87,7 +93,7 @@ struct State {
 // thread-safe.
 class FleetModel {
  public:
-  explicit FleetModel(OnNodeLoss on_node_loss);
+  FleetModel(OnNodeLoss on_node_loss, const Bounds& bounds);
 
   State Initial() const;
   // Every state that one step leads to.
@@ -107,8 +113,8 @@ class FleetModel {
   void Stuck(const State& state, std::vector<State>* next) const;
   void Users(const State& state, std::vector<State>* next) const;
   void Resend(const State& state, std::vector<State>* next) const;
-  static void OrderStop(State* state);
-  static bool Apply(const SessionTransition& transition, State* state);
+  void OrderStop(State* state) const;
+  bool Apply(const SessionTransition& transition, State* state) const;
   static void Release(int node, int generation, bool up_to, State* state);
   void Restart(int generation, State* state) const;
   void HandleReport(const Message& report, State* state) const;
@@ -127,10 +133,11 @@ class FleetModel {
   // Of time and network:
   void Tick(State state, std::vector<State>* next) const;
   void Deliver(const State& state, std::vector<State>* next) const;
-  static void Send(const Message& message, State* state);
+  void Send(const Message& message, State* state) const;
   static void Order(State* state);
 
   const OnNodeLoss on_node_loss_;
+  const Bounds bounds_;
   Settings settings_;
   std::map<std::vector<int>, std::array<bool, kNodes>> lost_;
 };

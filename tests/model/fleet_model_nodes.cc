@@ -159,7 +159,9 @@ void FleetModel::HandleAnswer(const Message& answer, State* state) const {
   }
   // Counted from when the report was sent, and rounded up: the later kill is the more dangerous.
   const int fence = kFenceTicks + 1 - answer.age;
-  if (fence > 0) agent.fence = std::max<uint8_t>(agent.fence, static_cast<uint8_t>(fence));
+  // Nothing depends on it with KEEP.
+  if (fence > 0 && on_node_loss_ == OnNodeLoss::kReschedule)
+    agent.fence = std::max<uint8_t>(agent.fence, static_cast<uint8_t>(fence));
   if (answer.run > 0) Put(answer.node, answer.run, state);
   for (int generation = 1; generation <= kGenerations; ++generation) {
     if ((answer.stops >> generation & 1) != 0) StopOn(answer.node, generation, state);
@@ -184,7 +186,10 @@ void FleetModel::Tick(State state, std::vector<State>* next) const {
     }
   }
   for (Message& message : state.messages) {
-    if (message.kind == Message::Kind::kReport || message.kind == Message::Kind::kAnswer) {
+    const bool ages =
+        on_node_loss_ == OnNodeLoss::kReschedule &&
+        (message.kind == Message::Kind::kReport || message.kind == Message::Kind::kAnswer);
+    if (ages) {
       message.age = std::min<uint8_t>(kMaxAge, message.age + 1);
     }
   }
@@ -248,16 +253,15 @@ void FleetModel::Deliver(const State& state, std::vector<State>* next) const {
 }
 
 // Lost when the network is full, which is only one of the ways to be lost.
-void FleetModel::Send(const Message& message, State* state) {
+void FleetModel::Send(const Message& message, State* state) const {
   for (const Message& there : state->messages) {
     if (std::memcmp(&there, &message, sizeof(Message)) == 0) return;
   }
-  for (Message& free : state->messages) {
-    if (free.kind == Message::Kind::kNone) {
-      free = message;
-      return;
-    }
-  }
+  const auto free = std::find_if(state->messages.begin(), state->messages.end(),
+                                 [](const auto& m) { return m.kind == Message::Kind::kNone; });
+  const auto used = std::count_if(state->messages.begin(), state->messages.end(),
+                                  [](const auto& m) { return m.kind != Message::Kind::kNone; });
+  if (used < bounds_.messages) *free = message;
 }
 
 // States that differ in the order of what is in flight are one.
