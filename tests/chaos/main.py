@@ -128,6 +128,7 @@ def main():
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--seed", required=True)
     parser.add_argument("--only", default="")
+    parser.add_argument("--drills", default="")
     parser.add_argument("--no-drills", action="store_true")
     options = parser.parse_args()
     print(f"chaos: seed {options.seed}, {options.minutes:g} minutes", flush=True)
@@ -144,7 +145,7 @@ def main():
     try:
         run.start()
         if not options.no_drills:
-            Drills(run).run()
+            Drills(run).run(options.drills.split(",") if options.drills else [])
         run.chaos()
         run.finish()
     except (KeyboardInterrupt, api_module.Gone):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 
@@ -17,7 +16,6 @@ HEARTBEAT, NOT_READY_AFTER, FENCE_AFTER, LOST_AFTER = 0.4, 3.0, 6.0, 9.0
 # The reconciler's lease; a freeze that lasts longer loses it.
 LEASE = 5.0
 VOLUME_BYTES = 3 << 30
-RUNTIMES = ("crun", "runc")
 
 
 class Database:
@@ -88,10 +86,6 @@ class Node:
         self.id = _read(f"{home}/settings/node-id-{i}")
         self.uid_base = 0x70000000 + int(self.slot) * 2048 * 65536
         self._netns = netns
-        self._runtimes = f"{self.directory}/runtimes"
-        os.makedirs(self._runtimes)
-        for name in RUNTIMES:
-            shutil.copy(shutil.which(name), f"{self._runtimes}/{name}")
         self._write_flags()
         self.agent = Program(self.name, [f"{home}/bin/nodeagent",
                                          f"--flagfile={self.directory}/agent.flags"],
@@ -111,19 +105,16 @@ class Node:
             "uid_base": self.uid_base, "max_sessions": 40, "ready_pairs": 4, "workers": 8,
             "cgroup": f"paddock/{self.slot}", "resolv_conf": f"{self.home}/resolv.conf",
             "capacity_cpu_millis": 2000, "capacity_memory_bytes": 4 << 30,
-            "runtime_dirs": self._runtimes,
         }
         with open(f"{self.directory}/agent.flags", "w", encoding="utf-8") as file:
             file.writelines(f"--{name}={value}\n" for name, value in flags.items())
 
-    def mend_runtime(self):
-        for name in RUNTIMES:
-            os.chmod(f"{self._runtimes}/{name}", 0o755)
+    def break_starts(self):
+        """No volume can be made there any more; what runs goes on."""
+        run(["chattr", "+i", f"{self.directory}/volumes/sessions"])
 
-    def break_runtime(self):
-        """Its copies of the OCI runtimes can't be run any more."""
-        for name in RUNTIMES:
-            os.chmod(f"{self._runtimes}/{name}", 0o644)
+    def mend_starts(self):
+        run(["chattr", "-i", f"{self.directory}/volumes/sessions"])
 
     def gateway_pid(self):
         """0 if none is known."""
