@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from api import TERMINATED, state_name
+from api import RUNNING, TERMINATED, state_name
 
 
 class SessionHistory:
@@ -17,6 +17,7 @@ class SessionHistory:
         self.state = session.state
         self.reason = session.state_reason
         self.deleted = False
+        self.ran = False  # Somebody was told that it runs.
         self.excuse = ""  # Why it may have ended without being asked to.
         self.tokens = {}  # generation -> lines that an acknowledged command wrote
         self.looped = 0  # The generation whose loop was started.
@@ -66,6 +67,7 @@ class History:
             was = state_name(known.state)
             if was == "TERMINATED" and session.state != known.state:
                 self._violate(f"{session.id}: {state_name(session.state)} after TERMINATED in {source}")
+            known.ran = known.ran or session.state == RUNNING
             if session.state == TERMINATED and not self._may_have_ended(known, session):
                 self._violate(f"{known.id} ended by itself ({source}): {session.state_reason}")
             self.moves += session.generation - known.generation
@@ -76,6 +78,8 @@ class History:
 
     def _may_have_ended(self, known, session):
         reason = session.state_reason.split(":")[0]
+        if reason == "NODE_LOST" and not known.ran:
+            return True  # Its node was lost before it had started.
         return bool(known.excuse) or (session.node_id in self.full_nodes and
                                       reason in ("DISK_FULL", "START_FAILED"))
 
