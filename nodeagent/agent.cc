@@ -148,6 +148,13 @@ absl::Status Agent::OpenSessions() {
   SessionManagerOptions options;
   options.workers = flags_.workers;
   options.boot_id = boot_id_;
+  prover_ = std::make_unique<RuntimeProver>(&resources_, boot_id_);
+  start_health_ =
+      std::make_unique<StartHealth>([this] { return prover_->Prove(runtimes_.standard->name()); });
+  options.on_start_done = [this](const SessionStatus& status) {
+    if (status.phase == SessionPhase::kRunning) start_health_->Started();
+    if (status.reason == kReasonStartFailed) start_health_->Failed();
+  };
   manager_ = std::make_unique<SessionManager>(options, &resources_, tombstones_.get(),
                                               metrics_.get(), Clock::Real());
   incidents_ = std::make_unique<IncidentMonitor>(manager_.get(), cgroups_.get(), volumes_.get());
@@ -164,8 +171,7 @@ absl::Status Agent::OpenSessions() {
     exec_clients_->OnSessionGone(id);
   });
   PADDOCK_RETURN_IF_ERROR(SweepBuilds(resources_));
-  RuntimeProver prover(&resources_, boot_id_);
-  prover.Sweep();
+  prover_->Sweep();
   SessionRestorer restorer(boot_id_, &resources_, tombstones_.get(), manager_.get());
   PADDOCK_ASSIGN_OR_RETURN(const SessionRestorer::Result found, restorer.Run(kSweepTimeout));
   LogInfo("sessions of the earlier agent", {{"adopted", found.adopted},
@@ -175,7 +181,7 @@ absl::Status Agent::OpenSessions() {
                                             {"orphans", found.orphans},
                                             {"loose_volumes", found.loose_volumes}});
   // With the slots of running sessions known, and before anybody can ask for one.
-  ProveRuntimes(&prover);
+  ProveRuntimes();
   pool_->Start();
   PADDOCK_RETURN_IF_ERROR(OpenBuilds());
   egress_reader_ =
@@ -184,15 +190,16 @@ absl::Status Agent::OpenSessions() {
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
   housekeeper_->AddChore([this] { collector_->Run(); });
+  housekeeper_->AddChore([this] { start_health_->Check(); });
   housekeeper_->Run();
   housekeeper_->Start();
   return absl::OkStatus();
 }
 
-void Agent::ProveRuntimes(RuntimeProver* prover) {
+void Agent::ProveRuntimes() {
   resources_.refused_runtimes = runtimes_.missing;
   for (const auto& [name, runtime] : runtimes_.found) {
-    const absl::Status proof = prover->Prove(name);
+    const absl::Status proof = prover_->Prove(name);
     if (proof.ok()) continue;
     resources_.refused_runtimes[name] = std::string(proof.message());
     LogWarning("no session can have this runtime class",
@@ -299,7 +306,8 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
       return absl::StrCat(refused_file ? "NETWORK_FILE_REFUSED: " : "GATEWAY_DOWN: ",
                           health.message());
     }
-    return housekeeper_->not_schedulable_reason();
+    const std::string reason = housekeeper_->not_schedulable_reason();
+    return reason.empty() ? start_health_->not_schedulable_reason() : reason;
   };
   description.images = [this] {
     const absl::StatusOr<std::vector<Layer>> layers = layers_->List();

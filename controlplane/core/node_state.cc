@@ -8,7 +8,11 @@ void SetNodeState(const Settings& settings, Node* node) {
   const std::string silence =
       absl::StrCat("No heartbeat for ",
                    absl::FormatDuration(absl::Trunc(node->silent_for, absl::Seconds(1))), ".");
-  if (node->silent_for > settings.lost_after) {
+  if (node->silent_for < -settings.not_ready_after) {
+    // The database's clock was stepped back: the next heartbeat tells whether the node answers.
+    node->state = NodeState::kNotReady;
+    node->state_reason = "Its last heartbeat lies in the future.";
+  } else if (node->silent_for > settings.lost_after) {
     node->state = NodeState::kLost;
     node->state_reason = silence;
   } else if (node->silent_for > settings.not_ready_after) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -22,8 +23,18 @@ class NodeView {
   // The arguments must outlive this.
   NodeView(NodeStore* store, Clock* clock) : store_(store), clock_(clock) {}
 
+  // For how long after a failure other nodes are preferred.
+  static constexpr absl::Duration kAvoidFor = absl::Seconds(5);
+
   // What is known; never null. Doesn't block.
   Nodes Get() const;
+
+  // This replica's calls to the node fail, or starts there do: others are preferred for a while.
+  // The database knows nothing of it, because the node may answer the other replicas. Doesn't
+  // block.
+  void Avoid(const NodeId& id);
+  // The node has done what it was asked to. Doesn't block; cheap.
+  void Trust(const NodeId& id);
 
   // Reads the fleet unless that was done within `age`; callers at once share one read.
   absl::Status RefreshIfOlder(absl::Duration age);
@@ -31,12 +42,14 @@ class NodeView {
  private:
   NodeStore* const store_;
   Clock* const clock_;
+  void Mark(std::vector<Node>* nodes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NotRefreshing() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !refreshing_; }
 
   mutable absl::Mutex mutex_;
   bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status last_refresh_ ABSL_GUARDED_BY(mutex_);
   Nodes nodes_ ABSL_GUARDED_BY(mutex_) = std::make_shared<const std::vector<Node>>();
+  std::map<NodeId, absl::Duration> avoid_until_ ABSL_GUARDED_BY(mutex_);
   absl::Duration read_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 

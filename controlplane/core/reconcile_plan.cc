@@ -101,6 +101,27 @@ std::vector<SessionTransition> PlanDrain(const Node& node,
   return plan;
 }
 
+std::vector<SessionTransition> PlanNeverStarted(const std::vector<RunningSession>& sessions) {
+  std::vector<SessionTransition> plan;
+  for (const RunningSession& session : sessions) {
+    // A later generation is started from the files of the one before.
+    if (session.on_node_loss != OnNodeLoss::kKeep || session.phase != SessionPhase::kStarting ||
+        session.generation != 1) {
+      continue;
+    }
+    SessionTransition transition;
+    transition.id = session.id;
+    transition.generation = session.generation;
+    transition.to = SessionPhase::kTerminated;
+    transition.only_from = SessionPhase::kStarting;
+    transition.reason = "NODE_LOST";
+    transition.message = "Its node fell silent before it had started; nothing of it is lost.";
+    transition.stop_reason = transition.reason;
+    plan.push_back(std::move(transition));
+  }
+  return plan;
+}
+
 SessionTransition PlanStuck(const StuckSession& session) {
   SessionTransition transition;
   transition.id = session.id;

@@ -106,6 +106,22 @@ TEST(PlanLost, MovesRescheduleSessionsWithTheCounterThatWasSeen) {
   EXPECT_EQ(moves[0].candidates.size(), 1u);
 }
 
+TEST(PlanNeverStarted, EndsFirstGenerationsThatWaitedForTheirStartAndNoOthers) {
+  RunningSession fresh = Running("fresh", OnNodeLoss::kKeep, SessionPhase::kStarting);
+  fresh.generation = 1;
+  RunningSession moves = fresh;
+  moves.on_node_loss = OnNodeLoss::kReschedule;
+  RunningSession runs = Running("runs", OnNodeLoss::kKeep);
+  runs.generation = 1;
+  const RunningSession again = Running("again", OnNodeLoss::kKeep, SessionPhase::kStarting);
+  const auto plan = PlanNeverStarted({fresh, moves, runs, again});
+  ASSERT_EQ(plan.size(), 1u);
+  EXPECT_EQ(plan[0].id.value(), "fresh");
+  EXPECT_EQ(plan[0].to, SessionPhase::kTerminated);
+  EXPECT_EQ(plan[0].only_from, SessionPhase::kStarting);
+  EXPECT_EQ(plan[0].stop_reason, "NODE_LOST");
+}
+
 TEST(PlanStuck, EveryBoundedPhaseEndsWithAReason) {
   const Settings settings;
   for (SessionPhase phase : kAllSessionPhases) {

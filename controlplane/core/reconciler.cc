@@ -172,6 +172,9 @@ absl::Status Reconciler::Losses() {
                   seed_++)) {
       PADDOCK_RETURN_IF_ERROR(Place(move));
     }
+    absl::StatusOr<std::vector<TransitionResult>> ended =
+        deps_.driver->Apply(PlanNeverStarted(sessions));
+    if (!ended.ok()) return ended.status();
   }
   return absl::OkStatus();
 }

@@ -16,6 +16,8 @@ constexpr size_t kMaxCandidates = 5;
 constexpr size_t kMaxReasons = 3;
 // More than the spread between an empty and a full node.
 constexpr double kImageBonus = 2.0;
+// More than all else: a node that has just failed is the last choice, and still one.
+constexpr double kAvoidedMalus = 10.0;
 
 double Share(int64_t used, int64_t request, int64_t capacity) {
   return static_cast<double>(used + request) / static_cast<double>(std::max<int64_t>(capacity, 1));
@@ -109,7 +111,7 @@ double ScoreNode(const Node& node, const PlacementNeeds& needs) {
        Share(node.used.disk_bytes, needs.requests.disk_bytes, node.capacity.disk_bytes),
        Share(node.used.sessions, 1, node.capacity.sessions)});
   const bool has_image = needs.image_digest.empty() || Contains(node.images, needs.image_digest);
-  return (has_image ? kImageBonus : 0.0) + 1.0 - fullest;
+  return (has_image ? kImageBonus : 0.0) - (node.avoided ? kAvoidedMalus : 0.0) + 1.0 - fullest;
 }
 
 SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,

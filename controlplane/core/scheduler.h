@@ -38,8 +38,8 @@ enum class Unfit { kNone, kNotReady, kCordoned, kNotSchedulable, kLabels, kRunti
 // The filter.
 Unfit CheckFit(const Node& node, const PlacementNeeds& needs);
 
-// The score of a node that fits: higher is better. Prefers nodes that have the image, then those
-// with most room left in their scarcest resource.
+// The score of a node that fits: higher is better. Prefers nodes that didn't just fail, then those
+// that have the image, then those with most room left in their scarcest resource.
 double ScoreNode(const Node& node, const PlacementNeeds& needs);
 
 // Filter, then score. Looks at nodes from a place given by `seed` on until it has found enough that

@@ -86,6 +86,17 @@ TEST(Scheduler, PrefersTheImageThenTheRoomiest) {
   EXPECT_EQ(Schedule({busy, MakeNode(1)}, Needs(), 0).candidates[0].value(), "node-1");
 }
 
+TEST(Scheduler, ANodeThatFailedIsTheLastChoiceAndStillOne) {
+  Node avoided = MakeNode(0);
+  avoided.avoided = true;
+  Node busy = MakeNode(1);
+  busy.used.cpu_millis = 900;
+  const SchedulingResult result = Schedule({avoided, busy}, Needs(), 0);
+  ASSERT_EQ(result.candidates.size(), 2u);
+  EXPECT_EQ(result.candidates[0].value(), "node-1");
+  EXPECT_EQ(Schedule({avoided}, Needs(), 0).candidates.size(), 1u);
+}
+
 TEST(Scheduler, SaysWhyThereIsNone) {
   EXPECT_EQ(Schedule({}, Needs(), 1).reason, "NO_NODES");
   Node full = MakeNode(1);

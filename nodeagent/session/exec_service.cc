@@ -97,16 +97,20 @@ void ExecService::StartOnWorker(const Prepared& prepared,
                                 const std::shared_ptr<ExecProcess>& process) {
   const absl::StatusOr<int> procs =
       cgroups_->CreateExec(prepared.record.spec.session_id, process->exec_id());
-  if (absl::IsNotFound(procs.status())) {
-    return process->FailStart(MakeError(ErrorReason::kExecInterrupted,
-                                        "the session's sandbox ended, and the command with it"));
-  }
+  const absl::Status sandbox_ended = MakeError(
+      ErrorReason::kExecInterrupted, "the session's sandbox ended, and the command with it");
+  if (absl::IsNotFound(procs.status())) return process->FailStart(sandbox_ended);
   if (!procs.ok()) return process->FailStart(procs.status());
   const UniqueFd procs_fd(*procs);
   ExecStreams streams;
   auto handle = init_factory_(prepared.record, process->exec_id())
                     ->Exec(prepared.spec, procs_fd.get(), &streams, kStartTimeout);
-  if (!handle.ok()) return process->FailStart(handle.status());
+  if (!handle.ok()) {
+    // A sandbox that ends just then makes it fail in one of many ways.
+    const SessionSpec& spec = prepared.record.spec;
+    const bool runs = manager_->GetRunning(spec.session_id, spec.generation).ok();
+    return process->FailStart(runs ? handle.status() : sandbox_ended);
+  }
   // When it was cancelled meanwhile, the task that kills it is behind this one in the queue.
   if (!process->Attach(*std::move(handle), std::move(streams))) return;
   metrics_->ExecStarted(clock_->Monotonic() - prepared.begun);

@@ -76,11 +76,7 @@ bool SessionManager::Remove(Entry* entry) {
     if (superseded && entry->record->status.phase != SessionPhase::kTerminated) {
       entry->record->status.phase = SessionPhase::kStopping;
     }
-    // A stop takes the volume with it, a newer generation decides, an end follows its own rule.
-    keep_volume = !superseded                               ? view.keeps_volume
-                  : view.stop_generation >= view.generation ? false
-                  : entry->wanted.has_value()               ? entry->wanted->keep_volume
-                                                            : false;
+    keep_volume = RemovalKeepsVolume(view);
     record = *entry->record;
   }
   const std::string& session_id = record.spec.session_id;

@@ -42,6 +42,7 @@ void SessionManager::Start(const std::string& session_id, Entry* entry) {
   } else {
     metrics_->StartDone("running", clock_->Monotonic() - begun);
   }
+  options_.on_start_done(result);
   SetRecord(entry, context.record);
   if (result.phase == SessionPhase::kRunning) WatchExit(context.record);
   Settle(session_id, entry);
