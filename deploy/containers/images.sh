@@ -6,7 +6,7 @@ readonly BINARIES=(controlplane/controlplane nodeagent/nodeagent nodeagent/paddo
   deploy/demo/paddock_demo)
 
 # Programs and data beside the libraries of our binaries.
-readonly TREE_PACKAGES=(bash btrfs-progs ca-certificates conntrack coreutils crun curl e2fsprogs
+readonly TREE_PACKAGES=(bash btrfs-progs ca-certificates conntrack coreutils crun curl diffutils e2fsprogs
   grep iproute2 jq libc-bin mount nftables openssl postgresql-15 postgresql-client-15 procps
   publicsuffix runc sed skopeo tar umoci util-linux xz-utils)
 
@@ -37,7 +37,9 @@ base_files() {
   cp "$2/etc/ssl/certs/ca-certificates.crt" "$root/etc/ssl/certs/"
   cp "$2/etc/debian_version" "$root/etc/"
   copy_path "$2" "$root" /etc/os-release
+  # /usr/lib/ssl leads to /etc/ssl.
   copy_path "$2" "$root" /usr/lib/ssl
+  cp "$2/etc/ssl/openssl.cnf" "$root/etc/ssl/"
 }
 
 # binaries_to TREE NAME…: into the tree, where their libraries are found; without symbols.
@@ -54,7 +56,7 @@ binaries_to() {
   done
 }
 
-shell_programs() { package_programs "$1" bash coreutils grep sed; }
+shell_programs() { package_programs "$1" bash coreutils diffutils grep sed; }
 
 files_of() {
   local image=$1 tree=$2

@@ -16,7 +16,7 @@ images: {prefix: "$PADDOCK_IMAGE_PREFIX", tag: "$PADDOCK_IMAGE_TAG"}
 controlPlane:
   drainSeconds: 10
   resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 512Mi}}
-database: {trial: {storage: 1Gi, resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 1Gi}}}}
+database: {trial: {storage: 1Gi, chownVolume: true, resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 1Gi}}}}
 nodeAgent:
   capacity: {cpuMillis: 1000, memoryMiB: 2048, sessions: ${PADDOCK_TEST_SESSIONS:-60}}
   volume: {gib: 4}

@@ -13,7 +13,7 @@ kube() {
   local -a body=()
   [[ $host != *:* ]] || host="[$host]"
   if [[ -n ${3:-} ]]; then body=(--data-binary @- -H "content-type: ${4:-application/json}"); fi
-  printf '%s' "${3:-}" | curl --silent --show-error --fail-with-body --max-time "${KUBE_TIMEOUT:-20}" --no-buffer \
+  printf '%s' "${3:-}" | curl --silent --show-error --fail-with-body --max-time 20 \
     --cacert "$ACCOUNT/ca.crt" -H "authorization: Bearer $(<"$ACCOUNT/token")" -X "$1" "${body[@]}" \
     "https://$host:$KUBERNETES_SERVICE_PORT$2"
 }
