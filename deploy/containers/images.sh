@@ -93,7 +93,7 @@ settings_of() {
     control-plane) echo '{"User": "65532:65532", "Entrypoint": ["/usr/bin/controlplane"]}' ;;
     node-agent) echo '{"Entrypoint": ["/usr/bin/nodeagent"]}' ;;
     tools) echo '{"User": "65532:65532"}' ;;
-    postgresql) echo '{"User": "26:26", "Entrypoint": ["/usr/lib/paddock/postgresql"]}' ;;
+    postgresql) echo '{"User": "26:26", "Entrypoint": ["/usr/lib/paddock/postgresql"], "StopSignal": "SIGINT"}' ;;
     sandbox-base) echo '{"Cmd": ["/bin/bash"], "WorkingDir": "/workspace"}' ;;
   esac | jq -c '. + {Env: ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin"]}'
 }

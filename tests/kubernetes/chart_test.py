@@ -12,9 +12,11 @@ import yaml
 CHART = os.path.join(os.path.dirname(__file__), "../../deploy/kubernetes/paddock")
 
 
-def helm(*arguments, values=None):
+def helm(command, *arguments, values=None):
+    # The oldest that the chart takes; without it helm assumes the one of its own time.
+    version = ["--kube-version", "1.30.0"] if command == "template" else []
     return subprocess.run(
-        ["helm", *arguments, *(["--values", "-"] if values is not None else [])],
+        ["helm", command, *version, *arguments, *(["--values", "-"] if values is not None else [])],
         input=json.dumps(values or {}), capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -41,8 +41,8 @@ rolled_out() { k rollout status "$1" --timeout="${2:-300s}" >/dev/null || fail "
 
 # The first pod of a component that isn't on its way out.
 pod_of() {
-  k get pods -l "app.kubernetes.io/component=$1" --field-selector=status.phase=Running \
-    -o jsonpath='{range .items[?(!@.metadata.deletionTimestamp)]}{.metadata.name}{"\n"}{end}' | head -n 1
+  k get pods -l "app.kubernetes.io/component=$1" --field-selector=status.phase=Running -o json |
+    jq -r '[.items[] | select(.metadata.deletionTimestamp | not) | .metadata.name][0] // ""'
 }
 
 # forward SERVICE PORT LOCAL_PORT: kept open, although it ends with the pod that it leads to.

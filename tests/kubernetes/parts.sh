@@ -243,15 +243,20 @@ part_cordon() {
   agent_answers || fail "running sessions suffered"
 }
 
+# Empty while a forward leads to a pod that is gone.
 served_serial() {
-  openssl s_client -connect "localhost:$1" -servername localhost </dev/null 2>/dev/null | openssl x509 -noout -serial
+  { openssl s_client -connect "localhost:$1" -servername localhost </dev/null | openssl x509 -noout -serial; } 2>/dev/null || true
 }
+
+serves_a_certificate() { [[ -n $(served_serial "$1") ]]; }
 
 serial_is_not() { [[ -n $(served_serial "$2") && $(served_serial "$2") != "$1" ]]; }
 
 # A Secret that is gone is made anew; gRPC and REST serve the new certificate without a restart.
 part_certificates() {
   local grpc rest_serial restarts pods
+  wait_until 20 "gRPC by port-forward" serves_a_certificate "$grpc_port" || fail "no certificate of gRPC"
+  wait_until 20 "REST by port-forward" serves_a_certificate "$rest_port" || fail "no certificate of REST"
   grpc=$(served_serial "$grpc_port")
   rest_serial=$(served_serial "$rest_port")
   pods=$(k get pods -l app.kubernetes.io/component=control-plane -o name | sort)
