@@ -122,6 +122,51 @@ part_agent_pod() {
   say "   killed: adopted"
 }
 
+# The agent's process alone, as the kernel's OOM killer ends it; and an eviction.
+part_agent_killed() {
+  local pod generation restarts
+  start_counter "$first"
+  generation=$(session_field "$first" generation)
+  pod=$(pod_of node-agent)
+  restarts=$(restarts_of "$pod")
+  k exec "$pod" -c agent -- bash -c '
+    for process in /proc/[0-9]*; do
+      [[ $(readlink $process/ns/mnt) == $(readlink /proc/self/ns/mnt) ]] || continue
+      [[ $(readlink $process/exe) == /usr/bin/nodeagent ]] || continue
+      grep -qzE "^(gateway|pair-maker)$" $process/cmdline || kill -KILL ${process##*/}
+    done' >/dev/null 2>&1 || true
+  wait_until 60 "the container's restart" restarted "$pod" "$restarts" || fail "the agent wasn't killed"
+  wait_until 90 "the agent again" agent_answers || fail "no exec after the agent was killed"
+  unscathed "$generation"
+  say "   SIGKILL: adopted"
+  kubectl create --raw "/api/v1/namespaces/$namespace/pods/$pod/eviction" -f - >/dev/null <<END
+{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$pod", "namespace": "$namespace"}}
+END
+  wait_until 60 "another pod" another_agent "$pod" || fail "no other pod"
+  rolled_out daemonset/paddock-node-agent
+  wait_until 90 "the next agent" agent_answers || fail "no exec after the eviction"
+  unscathed "$generation"
+  say "   evicted: adopted"
+}
+
+restarts_of() { k get pod "$1" -o json | jq '[.status.containerStatuses[] | select(.name == "agent") | .restartCount][0]'; }
+restarted() { (($(restarts_of "$1") > $2)); }
+
+# A node that can't run sessions as it is told to says why where kubectl shows it, and touches nothing.
+part_refusal() {
+  helm_upgrade --set nodeAgent.subnet=10.231.64.0/18
+  wait_until 120 "the reason" refusal_says 'subnet 10.231.128.0/18 runs in .*; clean up first' ||
+    fail "no reason: $(k get pods -l app.kubernetes.io/component=node-agent -o json | jq -c '.items[].status.containerStatuses')"
+  helm -n "$namespace" rollback paddock >/dev/null || fail "helm rollback"
+  rolled_out daemonset/paddock-node-agent
+  wait_until 90 "the agents" agent_answers || fail "no exec after the rollback"
+}
+
+refusal_says() {
+  k get pods -l app.kubernetes.io/component=node-agent -o json |
+    jq -r '.items[].status.containerStatuses[] | (.state, .lastState) | .terminated.message // empty' | grep -q "$1"
+}
+
 another_agent() {
   local now
   now=$(pod_of node-agent)
