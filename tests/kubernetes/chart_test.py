@@ -155,6 +155,8 @@ class ChartTest(unittest.TestCase):
                      "cert", "key", "ca", "not_schedulable_file"):
             value = next(f for f in flags if f.startswith(f"--{flag}="))
             self.assertTrue(value.split("=")[1].startswith("/var/lib/paddock/"), value)
+        # Whoever takes over a node's kubelet reads the Secrets of its pods whole.
+        self.assertFalse([v for v in spec["volumes"] if "secret" in v])
         # The agent itself can't ask the API server for anything.
         self.assertNotIn("token", mounts)
         self.assertIs(spec["automountServiceAccountToken"], False)

@@ -9,7 +9,7 @@ fail() {
 
 k() { kubectl -n "$namespace" "$@"; }
 
-# values_of [EXTRA…]: small, and apart from any other release on the nodes.
+# values_of: small, and apart from any other release on the nodes.
 values_of() {
   cat <<END
 images: {prefix: "$PADDOCK_IMAGE_PREFIX", tag: "$PADDOCK_IMAGE_TAG"}
@@ -18,7 +18,7 @@ controlPlane:
   resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 512Mi}}
 database: {trial: {storage: 1Gi, chownVolume: true, resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 1Gi}}}}
 nodeAgent:
-  capacity: {cpuMillis: 1000, memoryMiB: 2048, sessions: ${PADDOCK_TEST_SESSIONS:-60}}
+  capacity: {cpuMillis: 1000, memoryMiB: $((16 * (SESSIONS + 40))), sessions: $((SESSIONS + 40))}
   volume: {gib: 4}
   hostDirectory: $host_directory
   instance: $instance
