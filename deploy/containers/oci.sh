@@ -40,7 +40,7 @@ sbom() {
 image_config() {
   jq -cSn --arg image "$1" --arg diff "sha256:$2" --argjson settings "$3" \
     --arg created "$(image_created)" --arg version "$image_tag" \
-    --arg revision "$(git -C "$PADDOCK_REPO" rev-parse HEAD)" \
+    --arg revision "${PADDOCK_IMAGE_REVISION:-$(git -C "$PADDOCK_REPO" rev-parse HEAD)}" \
     --arg arch "$(dpkg --print-architecture)" '
     {created: $created, architecture: $arch, os: "linux",
      config: ($settings + {Labels: {

@@ -21,13 +21,13 @@ nodeAgent:
   capacity: {cpuMillis: 1000, memoryMiB: $((16 * (SESSIONS + 40))), sessions: $((SESSIONS + 40))}
   volume: {gib: 4}
   hostDirectory: $host_directory
-  instance: $instance
+  instance: "$instance"
   subnet: 10.231.128.0/18
   port: 7571
   metricsPort: 7671
   uidBase: 2013265920
   resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 512Mi}}
-sandboxes: {blocklist: [block 203.0.113.0/24]}
+sandboxes: {blocklist: [block 198.51.100.0/24]}
 END
 }
 

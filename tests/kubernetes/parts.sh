@@ -57,6 +57,7 @@ try:
 except Exception as error:
     print(type(error).__name__)'") || fail "python in the sandbox"
   [[ $out != connected ]] || fail "a sandbox reached $2:$3"
+  [[ $out != TimeoutError ]] || fail "a sandbox waits for $2:$3"
   printf '   %-24s %s\n' "$2:$3" "$out"
 }
 
@@ -71,14 +72,14 @@ part_networking() {
     refused "$session" "$node" 7571
     refused "$session" "$pod" 7443
     refused "$session" 169.254.169.254 80
-    refused "$session" 203.0.113.7 80
+    refused "$session" 198.51.100.7 80
   done
-  run_in "$limited" 'getent hosts denied.example' | grep -q '^198\.18\.0\.1 ' || fail "limited: no sinkhole"
-  run_in "$limited" 'getent hosts allowed.example' | grep -q '^198\.18\.' || fail "limited: no synthetic address"
+  run_in "$limited" 'getent hosts denied.example' | grep '^198\.18\.0\.1 ' >/dev/null || fail "limited: no sinkhole"
+  run_in "$limited" 'getent hosts allowed.example' | grep '^198\.18\.' >/dev/null || fail "limited: no synthetic address"
   run_in "$limited" 'python3 -c "
 import urllib.request
 try: urllib.request.urlopen(\"http://denied.example/\", timeout=5)
-except Exception as e: print(e.code, e.read().decode())"' | grep -q '^403 paddock: the host' || fail "limited: no explanation"
+except Exception as e: print(e.code, e.read().decode())"' | grep '^403 paddock: the host' >/dev/null || fail "limited: no explanation"
   call SessionService/DeleteSession "{\"session_id\": \"$limited\"}" >/dev/null
 }
 
@@ -143,7 +144,7 @@ part_agent_killed() {
   restarts=$(restarts_of "$pod")
   k exec "$pod" -c agent -- bash -c '
     for process in /proc/[0-9]*; do
-      [[ $(readlink $process/ns/mnt) == $(readlink /proc/self/ns/mnt) ]] || continue
+      [[ $(readlink $process/ns/mnt) == "$(readlink /proc/self/ns/mnt)" ]] || continue
       [[ $(readlink $process/exe) == /usr/bin/nodeagent ]] || continue
       grep -qzE "^(gateway|pair-maker)$" $process/cmdline || kill -KILL ${process##*/}
     done' >/dev/null 2>&1 || true
@@ -176,7 +177,7 @@ part_refusal() {
 
 refusal_says() {
   k get pods -l app.kubernetes.io/component=node-agent -o json |
-    jq -r '.items[].status.containerStatuses[] | (.state, .lastState) | .terminated.message // empty' | grep -q "$1"
+    jq -r '.items[].status.containerStatuses[] | (.state, .lastState) | .terminated.message // empty' | grep "$1" >/dev/null
 }
 
 another_agent() {
@@ -277,7 +278,7 @@ part_database() {
   call SessionService/DeleteSession "{\"session_id\": \"$(new_session "$environment")\"}" >/dev/null
 }
 
-node_refuses() { call AdminService/ListNodes | grep -q "$1"; }
+node_refuses() { call AdminService/ListNodes | grep "$1" >/dev/null; }
 node_takes() { call AdminService/ListNodes | jq -e 'all(.nodes[]; (.state_reason // "") | test("NODE_(CORDONED|TAINTED)") | not)' >/dev/null; }
 
 part_cordon() {
@@ -392,7 +393,7 @@ part_clean_up() {
     left=$(left_over)
     fail "left: $left"
   }
-  ! kubectl get clusterroles,clusterrolebindings -o name | grep -q "$namespace" || fail "cluster roles are left"
+  ! kubectl get clusterroles,clusterrolebindings -o name | grep "$namespace" >/dev/null || fail "cluster roles are left"
 }
 
 no_pods() { [[ -z $(k get pods -o name) ]]; }
