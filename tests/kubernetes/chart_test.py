@@ -221,7 +221,7 @@ class ChartTest(unittest.TestCase):
     def test_clean_up_needs_nothing_but_the_node(self):
         spec = agent_of(render({"nodeAgent": {"cleanUp": True}}))
         self.assertEqual([c["name"] for c in spec["initContainers"]], ["clean-up"])
-        self.assertEqual(spec["initContainers"][0]["args"][0], "cleanup")
+        self.assertIn("nodeagent cleanup", spec["initContainers"][0]["command"][2])
         self.assertNotIn("agent", [c["name"] for c in spec["containers"]])
 
     def test_policies_select_pods_that_exist(self):

@@ -265,6 +265,18 @@ part_agent_roll() {
   wait_until 90 "the agents" agent_answers || fail "no exec after the roll"
   [[ $(herd) == "$before" ]] || fail "sessions before: $before; after: $(herd)"
   say "   $(wc -l <<<"$before") sessions as before"
+  print_memory
+}
+
+# What our processes in containers take on the first node, with the sessions that are there.
+print_memory() {
+  k exec "$(pod_of node-agent)" -c agent -- bash -c '
+    for process in /proc/[0-9]*; do
+      program=$(readlink $process/exe)
+      [[ $program == /usr/bin/controlplane || $program == /usr/bin/nodeagent ]] || continue
+      part=$(tr "\0" "\n" <$process/cmdline | sed -n "2{/^--/!p}")
+      printf "   %-32s %s kB resident\n" "${program##*/} $part" "$(sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p" $process/status)"
+    done'
 }
 
 part_database() {
