@@ -19,7 +19,7 @@ controlPlane:
 database: {trial: {storage: 1Gi, chownVolume: true, resources: {requests: {cpu: 50m, memory: 64Mi}, limits: {memory: 1Gi}}}}
 nodeAgent:
   capacity: {cpuMillis: 1000, memoryMiB: $((16 * (SESSIONS + 40))), sessions: $((SESSIONS + 40))}
-  volume: {gib: 4}
+  volume: {gib: $((2 + (SESSIONS + 40) / 25))}
   hostDirectory: $host_directory
   instance: "$instance"
   subnet: 10.231.128.0/18

@@ -408,6 +408,37 @@ part_clean_up() {
   ! kubectl get clusterroles,clusterrolebindings -o name | grep "$namespace" >/dev/null || fail "cluster roles are left"
 }
 
+# The data that a clean-up leaves, on every node.
+remove_host_directories() {
+  k apply -f - >/dev/null <<END
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: remove}
+spec:
+  selector: {matchLabels: {app: remove}}
+  template:
+    metadata: {labels: {app: remove}}
+    spec:
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 0
+      tolerations: [{operator: Exists}]
+      initContainers:
+        - name: remove
+          image: $PADDOCK_IMAGE_PREFIX-tools:$PADDOCK_IMAGE_TAG
+          imagePullPolicy: IfNotPresent
+          command: [rm, -rf, --one-file-system, /host/${host_directory##*/}]
+          securityContext: {runAsUser: 0}
+          volumeMounts: [{name: host, mountPath: /host}]
+      containers:
+        - name: done
+          image: $PADDOCK_IMAGE_PREFIX-tools:$PADDOCK_IMAGE_TAG
+          imagePullPolicy: IfNotPresent
+          command: [sleep, infinity]
+      volumes: [{name: host, hostPath: {path: ${host_directory%/*}}}]
+END
+  rolled_out daemonset/remove 120s
+}
+
 no_pods() { [[ -z $(k get pods -o name) ]]; }
 left_over() {
   k get all,secrets,configmaps,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,pvc -o name |
