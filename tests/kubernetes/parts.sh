@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What must hold on a cluster, one function a part. Needs cluster.sh.
-# shellcheck disable=SC2154,SC2034,SC2016,SC1091,SC2153  # variables of run; what sandboxes expand
+# shellcheck disable=SC2154,SC2034,SC2016  # variables of run; what sandboxes expand
 
 readonly SESSIONS=${PADDOCK_TEST_SESSIONS:-20}
 
@@ -353,44 +353,6 @@ part_upgrade() {
   wait_until 90 "the agents" agent_answers || fail "no exec after the rollback"
   [[ $(herd) == "$before" ]] || fail "the rollback lost sessions"
   call AdminService/ListApiKeys | jq -e '[.api_keys[] | select(.name == "first")] | length == 1' >/dev/null || fail "another first key"
-}
-
-# start_milliseconds METRICS_ADDRESS: `sum count` of all session starts that worked on that node.
-start_milliseconds() {
-  curl --silent --fail --max-time 10 "http://$1/metrics" | awk '
-    /^paddock_node_session_start_seconds_sum.*result="ok"/ { sum += $2 * 1000 }
-    /^paddock_node_session_start_seconds_count.*result="ok"/ { count += $2 }
-    END { print sum, count }'
-}
-
-# The main job on the plain system.
-plain_job() (
-  . "$PADDOCK_TEST_PLAIN/paddock.env"
-  export PADDOCK_API_KEY
-  "$PADDOCK_TEST_PLAIN/bin/paddock_demo" --addr="$PADDOCK_ADDR" --ca="$PADDOCK_CA" --state_file="$work/plain" run
-)
-
-# Only when asked for, after install: what a session's start costs on the node, beside a plain machine's.
-# PADDOCK_TEST_PLAIN is the home of a quickstart on the cluster's only node, where this runs.
-part_speed() {
-  local node cluster plain before_cluster before_plain i
-  [[ -s ${PADDOCK_TEST_PLAIN:-}/paddock.env ]] || fail "PADDOCK_TEST_PLAIN names no quickstart's home"
-  node=$(kubectl get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}')
-  cluster=$node:7671
-  plain=$(sed -n 's/^PADDOCK_METRICS=[^,]*,//p' "$PADDOCK_TEST_PLAIN/paddock.env")
-  before_cluster=$(start_milliseconds "$cluster")
-  before_plain=$(start_milliseconds "$plain")
-  for ((i = 0; i < 100; i++)); do
-    call SessionService/DeleteSession "{\"session_id\": \"$(new_session "$environment")\"}" >/dev/null
-    plain_job >"$work/plain.log" 2>&1 || fail "the plain system: $(<"$work/plain.log")"
-  done
-  awk -v before="$before_cluster $before_plain" -v after="$(start_milliseconds "$cluster") $(start_milliseconds "$plain")" 'BEGIN {
-    split(before, b); split(after, a)
-    cluster = (a[1] - b[1]) / (a[2] - b[2]); plain = (a[3] - b[3]) / (a[4] - b[4])
-    printf "   start on the node, mean of %d and %d: cluster %.2f ms, plain %.2f ms\n", a[2] - b[2], a[4] - b[4], cluster, plain
-    printf "   %s cluster / plain %.2f x (goal: at most 1.20)\n", cluster <= 1.2 * plain ? "ok  " : "MISS", cluster / plain
-    exit cluster > 1.2 * plain
-  }' || fail "sessions start slower in the cluster"
 }
 
 # Nodes clean, then nothing but the database's volume.
