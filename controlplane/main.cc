@@ -39,6 +39,9 @@ ABSL_FLAG(std::string, http_listen, "127.0.0.1:7446",
 ABSL_FLAG(int, http_threads, 2, "Threads that read and write HTTP connections.");
 ABSL_FLAG(std::string, internal_listen, "127.0.0.1:7444",
           "Node registry and channelz (mutual TLS): host:port.");
+ABSL_FLAG(std::string, probe_listen, "",
+          "The standard gRPC health service without TLS and nothing else, for probes that know no "
+          "TLS (a kubelet's): host:port; empty: none. Service \"\": serves calls; \"live\": runs.");
 ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:7445", "HTTP /metrics: host:port.");
 ABSL_FLAG(std::string, tls_cert, "", "Certificate chain of the public API (PEM).");
 ABSL_FLAG(std::string, tls_key, "", "Its private key (PEM).");
@@ -76,6 +79,8 @@ ABSL_FLAG(std::string, organization, "default", "create-api-key: the key's organ
 ABSL_FLAG(std::string, workspace, "default", "create-api-key: the key's workspace.");
 ABSL_FLAG(std::string, name, "", "create-api-key: the key's name.");
 ABSL_FLAG(bool, admin, false, "create-api-key: whether the key may call AdminService.");
+ABSL_FLAG(bool, if_none, false,
+          "create-api-key: only if there is no key yet; else prints nothing.");
 
 namespace paddock {
 namespace {
@@ -86,6 +91,7 @@ constexpr char kUsage[] =
     "  migrate              brings the database's schema up to date\n"
     "  create-api-key       prints the secret of a new key on standard output, this once";
 
+constexpr char kLiveService[] = "live";
 constexpr int kExecutorThreads = 6;
 constexpr int kRegistryThreads = 4;
 constexpr int kRegistryQueue = 1000;
@@ -144,6 +150,7 @@ class Replica {
   absl::Status StartPublicServer();
   absl::Status StartRestServer();
   absl::Status StartInternalServer();
+  absl::Status StartProbes();
   absl::Status StartMetrics();
   void SetReady(bool ready);
 
@@ -168,6 +175,7 @@ class Replica {
   std::unique_ptr<NodeRegistryService> registry_service_;
   std::unique_ptr<GrpcServer> internal_server_;
   std::unique_ptr<DatabaseMonitor> database_monitor_;
+  std::unique_ptr<GrpcServer> probe_server_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };
 
@@ -191,6 +199,7 @@ absl::Status Replica::Start() {
   PADDOCK_RETURN_IF_ERROR(StartPublicServer());
   PADDOCK_RETURN_IF_ERROR(StartRestServer());
   PADDOCK_RETURN_IF_ERROR(StartInternalServer());
+  PADDOCK_RETURN_IF_ERROR(StartProbes());
   PADDOCK_RETURN_IF_ERROR(StartMetrics());
   control_plane_->Start();
   database_monitor_ =
@@ -254,6 +263,16 @@ absl::Status Replica::StartInternalServer() {
   return absl::OkStatus();
 }
 
+absl::Status Replica::StartProbes() {
+  if (absl::GetFlag(FLAGS_probe_listen).empty()) return absl::OkStatus();
+  GrpcServerOptions options;
+  options.listen = absl::GetFlag(FLAGS_probe_listen);
+  options.credentials = grpc::InsecureServerCredentials();
+  PADDOCK_ASSIGN_OR_RETURN(probe_server_, GrpcServer::Start(options));
+  probe_server_->health().Set(kLiveService, true);
+  return absl::OkStatus();
+}
+
 absl::Status Replica::StartMetrics() {
   auto pools = std::make_shared<PoolMetrics>(
       std::vector<const ThreadPool*>{&core_pool_, &handler_pool_, &registry_pool_});
@@ -267,6 +286,7 @@ void Replica::SetReady(bool ready) {
   public_server_->SetReady(ready);
   if (rest_server_ != nullptr) rest_server_->SetReady(ready);
   internal_server_->health().SetAll(ready);
+  if (probe_server_ != nullptr) probe_server_->health().Set("", ready);
 }
 
 void Replica::Drain() {
@@ -285,6 +305,7 @@ void Replica::Drain() {
 // Each part ends before what it uses: callers, their threads, calls to nodes, continuations, core.
 Replica::~Replica() {
   database_monitor_.reset();
+  probe_server_.reset();
   metrics_server_.reset();
   rest_server_.reset();
   public_server_.reset();
@@ -319,6 +340,14 @@ absl::Status CreateApiKey() {
   ApiKeyOperations keys(database->stores().api_keys, Clock::Real());
   Principal operator_of_the_database;
   operator_of_the_database.admin = true;
+  if (absl::GetFlag(FLAGS_if_none)) {
+    PADDOCK_ASSIGN_OR_RETURN(const Page<ApiKey> existing,
+                             keys.List(operator_of_the_database, PageRequest()));
+    if (!existing.items.empty()) {
+      LogInfo("there are keys already; none is made", {});
+      return absl::OkStatus();
+    }
+  }
   const NewApiKey key{{absl::GetFlag(FLAGS_organization), absl::GetFlag(FLAGS_workspace)},
                       absl::GetFlag(FLAGS_name),
                       absl::GetFlag(FLAGS_admin)};

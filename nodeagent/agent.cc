@@ -2,6 +2,7 @@
 
 #include <grpcpp/create_channel.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -28,6 +29,14 @@ constexpr absl::Duration kSweepTimeout = absl::Seconds(60);
 constexpr absl::Duration kDrainPatience = absl::Seconds(2);
 constexpr int kLoopThreads = 2;
 constexpr int kExecWorkers = 8;
+constexpr size_t kReasonBytes = 500;
+
+// Why the node takes no sessions, as who looks after it wrote it down; empty when it may.
+std::string OperatorsReason(const std::string& file) {
+  if (file.empty()) return "";
+  absl::StatusOr<std::string> text = ReadFile(file);
+  return text.ok() ? text->substr(0, std::min(text->find('\n'), kReasonBytes)) : "";
+}
 
 }  // namespace
 
@@ -73,7 +82,8 @@ absl::Status Agent::TakeNode() {
     LogWarning("can't raise the limit of open files", {{"error", raised.ToString()}});
   }
   PADDOCK_ASSIGN_OR_RETURN(
-      NodeIdentity node, NodeIdentity::LoadOrCreate(flags_.paths.NodeFile(), Clock::Real()->Now()));
+      NodeIdentity node,
+      NodeIdentity::LoadOrCreate(flags_.paths.NodeFile(), Clock::Real()->Now(), flags_.node_id));
   node_id_ = node.node_id();
   PADDOCK_ASSIGN_OR_RETURN(epoch_, node.NextEpoch(Clock::Real()->Now()));
   PADDOCK_ASSIGN_OR_RETURN(boot_id_, BootId());
@@ -112,6 +122,7 @@ absl::Status Agent::OpenLayers() {
 absl::Status Agent::OpenIsolation() {
   PADDOCK_ASSIGN_OR_RETURN(cgroups_, MakeCgroupManager(flags_.cgroup));
   PADDOCK_RETURN_IF_ERROR(cgroups_->Prepare(flags_.capacity));
+  if (flags_.leave_cgroups) PADDOCK_RETURN_IF_ERROR(cgroups_->LeaveOwnCgroups());
   OciRuntimeOptions runtime;
   runtime.init_path = flags_.init_path;
   runtime.session_dirs = {flags_.paths.state()};
@@ -305,6 +316,9 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
       bool refused_file = absl::IsInvalidArgument(health);
       return absl::StrCat(refused_file ? "NETWORK_FILE_REFUSED: " : "GATEWAY_DOWN: ",
                           health.message());
+    }
+    if (std::string reason = OperatorsReason(flags_.not_schedulable_file); !reason.empty()) {
+      return reason;
     }
     const std::string reason = housekeeper_->not_schedulable_reason();
     return reason.empty() ? start_health_->not_schedulable_reason() : reason;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/clock.h"
 #include "nodeagent/runtime/fs_cgroup_manager.h"
 #include "nodeagent/runtime/runtime_factory.h"
@@ -93,6 +94,38 @@ class CgroupTest : public ::testing::TestWithParam<Tree> {
 
   std::unique_ptr<CgroupManager> manager_;
 };
+
+// Lines of /proc/self/cgroup.
+std::vector<std::string> OwnCgroups() {
+  const absl::StatusOr<std::string> text = ReadFile("/proc/self/cgroup");
+  return absl::StrSplit(text.value_or(""), '\n', absl::SkipEmpty());
+}
+
+TEST_P(CgroupTest, LeavingKeepsAProcessWhereItIsBounded) {
+  if (GetParam() != Tree::kMachine) GTEST_SKIP() << "about all hierarchies of the machine";
+  const std::vector<std::string> before = OwnCgroups();
+  const bool v2_alone = before.size() == 1;
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!manager_->LeaveOwnCgroups().ok()) _exit(1);
+    const std::vector<std::string> after = OwnCgroups();
+    if (after.size() != before.size()) _exit(2);
+    int left = 0;
+    for (size_t i = 0; i < after.size(); ++i) {
+      const std::vector<std::string> was = absl::StrSplit(before[i], absl::MaxSplits(':', 2));
+      const std::vector<std::string> is = absl::StrSplit(after[i], absl::MaxSplits(':', 2));
+      const bool bounding = was[1] == "memory" || was[1] == "pids" || v2_alone;
+      if (bounding && is[2] != was[2]) _exit(3);
+      if (was[1] == "devices" && is[2] != absl::StrCat("/", kSubtree)) _exit(4);
+      left += is[2] == absl::StrCat("/", kSubtree) ? 1 : 0;
+    }
+    _exit(v2_alone || left > 0 ? 0 : 5);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
 
 TEST_P(CgroupTest, StartsAProcessInsideAndKillsIt) {
   ASSERT_TRUE(manager_->Create("a", Limits()).ok());
