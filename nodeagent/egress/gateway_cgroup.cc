@@ -11,6 +11,7 @@
 #include "common/status_macros.h"
 #include "nodeagent/system/cgroup_fs.h"
 #include "nodeagent/system/errno_status.h"
+#include "nodeagent/system/file.h"
 #include "nodeagent/system/mount.h"
 
 namespace paddock::nodeagent {
