@@ -33,11 +33,9 @@ TEST(StatusRules, FencedRescheduleSessionsGoElsewhereKeepOnesEnd) {
             SessionPhase::kTerminated);
 }
 
-TEST(StatusRules, AStartWithoutItsImageIsTriedElsewhereUnlessFilesAreLeftBehind) {
-  SessionStatus status = Ended("IMAGE_MISSING");
+TEST(StatusRules, AStartWithoutItsImageIsTriedElsewhere) {
+  const SessionStatus status = Ended("IMAGE_MISSING");
   EXPECT_EQ(TransitionFor(status, OnNodeLoss::kReschedule)->to, SessionPhase::kRescheduling);
-  EXPECT_EQ(TransitionFor(status, OnNodeLoss::kKeep)->to, SessionPhase::kTerminated);
-  status.generation = 1;
   EXPECT_EQ(TransitionFor(status, OnNodeLoss::kKeep)->to, SessionPhase::kRescheduling);
   EXPECT_EQ(TransitionFor(status, OnNodeLoss::kKeep)->stop_reason, "IMAGE_MISSING");
 }

@@ -50,6 +50,7 @@ void SessionManager::Start(const std::string& session_id, Entry* entry) {
 
 absl::Status SessionManager::RunSteps(Entry* entry, StartContext* context) {
   SessionRecord& record = context->record;
+  const SessionSpec& spec = record.spec;
   const auto fail = [&record](absl::string_view reason, absl::Status status) {
     record.status.reason = std::string(reason);
     record.status.message = std::string(status.message());
@@ -58,7 +59,7 @@ absl::Status SessionManager::RunSteps(Entry* entry, StartContext* context) {
   absl::Status status =
       MakeDirectories(resources_->paths->SessionDir(record.spec.session_id), 0711);
   if (status.ok()) status = Persist(record);
-  if (!status.ok()) return fail(FailureReason("record", status), status);
+  if (!status.ok()) return fail(FailureReason("record", status, spec.keep_volume), status);
   if (record.start_attempts > options_.max_start_attempts) {
     return fail(kReasonStartFailed, absl::AbortedError("the node agent ended during each start"));
   }
@@ -79,12 +80,12 @@ absl::Status SessionManager::RunSteps(Entry* entry, StartContext* context) {
   for (const std::unique_ptr<StartStep>& step : steps_) {
     if (Superseded(entry)) return absl::CancelledError("stopped while starting");
     status = RunStep(step.get(), entry, context);
-    if (!status.ok()) return fail(FailureReason(step->name(), status), status);
+    if (!status.ok()) return fail(FailureReason(step->name(), status, spec.keep_volume), status);
   }
   record.status.phase = SessionPhase::kRunning;
   record.status.started_at = clock_->Now();
   status = Persist(record);
-  if (!status.ok()) return fail(FailureReason("record", status), status);
+  if (!status.ok()) return fail(FailureReason("record", status, spec.keep_volume), status);
   return absl::OkStatus();
 }
 

@@ -5,7 +5,7 @@
 # $PADDOCK_HOME/ as services.sh draws it, and besides:
 #   stubs/       the API for Python       nodes/<i>/agent.flags    written by the driver
 lib_directory=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib" && pwd)
-for lib_file in common packages build pki process database slots cgroups services leftovers testing; do
+for lib_file in common packages build pki process claims ports database slots cgroups services leftovers testing; do
   # shellcheck disable=SC1090  # each is checked by itself
   . "$lib_directory/$lib_file.sh"
 done

@@ -19,7 +19,7 @@
 
 namespace paddock {
 
-class PoolExecutor : public Executor {
+class TestExecutor : public Executor {
  public:
   void Run(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
   void Join() { pool_.Join(); }
@@ -203,7 +203,7 @@ class FleetTest : public testing::Test {
   ThreadTimers timers_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<ControlPlane> control_plane_;
-  PoolExecutor executor_;
+  TestExecutor executor_;
   Environment environment_;
   absl::Mutex mutex_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
