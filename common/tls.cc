@@ -19,6 +19,8 @@ namespace {
 
 using grpc::experimental::ExternalCertificateVerifier;
 using grpc::experimental::FileWatcherCertificateProvider;
+using grpc::experimental::IdentityKeyCertPair;
+using grpc::experimental::StaticDataCertificateProvider;
 using grpc::experimental::TlsChannelCredentialsOptions;
 using grpc::experimental::TlsCustomVerificationCheckRequest;
 using grpc::experimental::TlsServerCredentialsOptions;
@@ -110,15 +112,26 @@ class RoleVerifier final : public ExternalCertificateVerifier {
 
 std::string NodeRole(absl::string_view node_id) { return absl::StrCat("paddock:node/", node_id); }
 
-absl::StatusOr<std::shared_ptr<TlsIdentity>> TlsIdentity::Load(const TlsFiles& files) {
+absl::StatusOr<std::shared_ptr<TlsIdentity>> TlsIdentity::Load(const TlsFiles& files,
+                                                               Rotation rotation) {
   PADDOCK_RETURN_IF_ERROR(CheckFiles(files));
-  return std::shared_ptr<TlsIdentity>(new TlsIdentity(files));
+  const bool has_ca = !files.ca.empty();
+  Provider provider;
+  if (rotation == Rotation::kWatch) {
+    provider = std::make_shared<FileWatcherCertificateProvider>(files.key, files.cert, files.ca,
+                                                                kRefreshSeconds);
+  } else {
+    std::string ca;
+    if (has_ca) {
+      PADDOCK_ASSIGN_OR_RETURN(ca, ReadPem(files.ca, "CA"));
+    }
+    PADDOCK_ASSIGN_OR_RETURN(std::string key, ReadPem(files.key, "key"));
+    PADDOCK_ASSIGN_OR_RETURN(std::string certificate, ReadPem(files.cert, "certificate"));
+    provider = std::make_shared<StaticDataCertificateProvider>(
+        ca, std::vector<IdentityKeyCertPair>{{std::move(key), std::move(certificate)}});
+  }
+  return std::shared_ptr<TlsIdentity>(new TlsIdentity(has_ca, std::move(provider)));
 }
-
-TlsIdentity::TlsIdentity(const TlsFiles& files)
-    : has_ca_(!files.ca.empty()),
-      provider_(std::make_shared<FileWatcherCertificateProvider>(files.key, files.cert, files.ca,
-                                                                 kRefreshSeconds)) {}
 
 std::shared_ptr<grpc::ServerCredentials> TlsIdentity::PublicServer() const {
   TlsServerCredentialsOptions options(provider_);

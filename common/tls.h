@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,13 +28,19 @@ struct TlsFiles {
   std::string key;
 };
 
-// One process's certificate, read again when its files change, so that certificates are rotated
-// without a restart. Thread-safe. Servers and channels made from it keep what they need alive.
+// One process's certificate. Thread-safe. Servers and channels made from it keep what they need
+// alive.
 class TlsIdentity {
  public:
+  enum class Rotation {
+    kWatch,  // Read again when the files change: rotated without a restart. Costs a thread.
+    kNone,   // Read once.
+  };
+
   // INVALID_ARGUMENT naming the file when one is missing, unreadable or no PEM, or when key and
   // certificate don't match.
-  static absl::StatusOr<std::shared_ptr<TlsIdentity>> Load(const TlsFiles& files);
+  static absl::StatusOr<std::shared_ptr<TlsIdentity>> Load(const TlsFiles& files,
+                                                           Rotation rotation = Rotation::kWatch);
 
   // TLS without client certificates.
   std::shared_ptr<grpc::ServerCredentials> PublicServer() const;
@@ -44,10 +51,12 @@ class TlsIdentity {
   std::shared_ptr<grpc::ChannelCredentials> MutualChannel(std::string server_role) const;
 
  private:
-  explicit TlsIdentity(const TlsFiles& files);
+  using Provider = std::shared_ptr<grpc::experimental::CertificateProviderInterface>;
 
-  bool has_ca_;
-  std::shared_ptr<grpc::experimental::CertificateProviderInterface> provider_;
+  TlsIdentity(bool has_ca, Provider provider) : has_ca_(has_ca), provider_(std::move(provider)) {}
+
+  const bool has_ca_;
+  const Provider provider_;
 };
 
 // Every URI SAN of the peer's verified certificate.

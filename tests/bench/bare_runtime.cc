@@ -115,6 +115,11 @@ absl::Status BareRuntime::WriteConfig(const std::string& name, const std::vector
   return absl::OkStatus();
 }
 
+// The names of containers are those of their cgroups, too, which all runtimes of the machine share.
+std::string BareRuntime::NextId() {
+  return absl::StrCat(std::filesystem::path(directory_).filename().string(), "-", next_++);
+}
+
 std::vector<std::string> BareRuntime::Command(std::vector<std::string> arguments) const {
   std::vector<std::string> command = {runtime_, "--root", absl::StrCat(directory_, "/state")};
   command.insert(command.end(), arguments.begin(), arguments.end());
@@ -122,7 +127,7 @@ std::vector<std::string> BareRuntime::Command(std::vector<std::string> arguments
 }
 
 absl::StatusOr<absl::Duration> BareRuntime::RunToFirstOutput() {
-  const std::string id = absl::StrCat("bare-", getpid(), "-", next_++);
+  const std::string id = NextId();
   PADDOCK_ASSIGN_OR_RETURN(
       RunResult result,
       RunCommand(Command({"run", "--bundle", absl::StrCat(directory_, "/once"), id}), true));
@@ -150,12 +155,27 @@ absl::Status BareRuntime::DeleteSleeper() {
 }
 
 absl::Status BareRuntime::RunAndDelete() {
-  const std::string id = absl::StrCat("bare-", getpid(), "-", next_++);
+  const std::string id = NextId();
   PADDOCK_RETURN_IF_ERROR(
       RunCommand(Command({"run", "--detach", "--bundle", absl::StrCat(directory_, "/sleeper"), id}),
                  false)
           .status());
   return RunCommand(Command({"delete", "--force", id}), true).status();
+}
+
+absl::StatusOr<std::string> FindRootfs(const std::string& home) {
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator it(
+      home, std::filesystem::directory_options::skip_permission_denied, error);
+  for (; !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
+    if (it.depth() > 6) it.disable_recursion_pending();
+    if (it->path().filename() == "rootfs" &&
+        it->path().string().find("/layers/") != std::string::npos) {
+      return it->path().string();
+    }
+    if (it->path().filename() == "pgdata") it.disable_recursion_pending();
+  }
+  return absl::NotFoundError(absl::StrCat("no base image below ", home, "; use --rootfs"));
 }
 
 }  // namespace paddock::bench

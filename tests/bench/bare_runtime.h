@@ -37,11 +37,15 @@ class BareRuntime {
       : runtime_(std::move(runtime)), directory_(std::move(directory)) {}
   absl::Status WriteConfig(const std::string& name, const std::vector<std::string>& args,
                            const std::string& rootfs);
+  std::string NextId();
   std::vector<std::string> Command(std::vector<std::string> arguments) const;
 
   std::string runtime_;
   std::string directory_;
   int next_ = 0;
 };
+
+// The root file system of the base image of the first agent below a PADDOCK_HOME.
+absl::StatusOr<std::string> FindRootfs(const std::string& home);
 
 }  // namespace paddock::bench

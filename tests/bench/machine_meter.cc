@@ -37,6 +37,40 @@ std::string ReadAll(const std::filesystem::path& path) {
   return text.str();
 }
 
+// The fields of /proc/PID/stat (proc(5)) from the third on; empty when there is no such process.
+std::vector<std::string> StatFields(const std::filesystem::path& directory, std::string* name) {
+  const std::string stat = ReadAll(directory / "stat");
+  const size_t open = stat.find('('), close = stat.rfind(')');
+  if (open == std::string::npos || close == std::string::npos) return {};
+  *name = stat.substr(open + 1, close - open - 1);
+  std::istringstream fields(stat.substr(close + 2));
+  std::vector<std::string> words(15);
+  for (std::string& word : words) fields >> word;
+  return words;
+}
+
+// utime, stime, cutime and cstime are the fields 14 to 17.
+absl::Duration TicksOf(const std::vector<std::string>& fields, size_t first, size_t last) {
+  int64_t ticks = 0;
+  for (size_t i = first; i <= last; ++i) ticks += std::strtoll(fields[i].c_str(), nullptr, 10);
+  return absl::Seconds(1) * ticks / sysconf(_SC_CLK_TCK);
+}
+
+// `pid` and its children.
+std::vector<std::filesystem::path> Tree(int pid) {
+  std::vector<std::filesystem::path> tree;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+    std::string name;
+    const std::vector<std::string> fields = StatFields(entry.path(), &name);
+    if (fields.empty()) continue;
+    if (entry.path().filename() == std::to_string(pid) || fields[1] == std::to_string(pid)) {
+      tree.push_back(entry.path());
+    }
+  }
+  return tree;
+}
+
 // What a process is called here; empty for those that aren't counted.
 std::string KindOf(const std::filesystem::path& directory, const std::string& name) {
   const std::string command = ReadAll(directory / "cmdline");
@@ -54,19 +88,13 @@ std::map<std::string, absl::Duration> MachineMeter::ByProcess() {
   std::map<std::string, absl::Duration> by_name;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
-    const std::string stat = ReadAll(entry.path() / "stat");
-    const size_t open = stat.find('('), close = stat.rfind(')');
-    if (open == std::string::npos || close == std::string::npos) continue;
-    const std::string kind = KindOf(entry.path(), stat.substr(open + 1, close - open - 1));
+    std::string name;
+    const std::vector<std::string> fields = StatFields(entry.path(), &name);
+    if (fields.empty()) continue;
+    const std::string kind = KindOf(entry.path(), name);
     if (kind.empty()) continue;
-    std::istringstream fields(stat.substr(close + 2));
-    std::vector<std::string> words(15);
-    for (std::string& word : words) fields >> word;
-    // Fields 14 to 17 of proc(5): utime, stime, cutime, cstime.
-    auto ticks = [&words](size_t i) { return std::strtoll(words[i].c_str(), nullptr, 10); };
-    const absl::Duration tick = absl::Seconds(1) / sysconf(_SC_CLK_TCK);
-    by_name[kind] += tick * (ticks(11) + ticks(12));
-    if (kind == "nodeagent") by_name["runtime and sandboxes"] += tick * (ticks(13) + ticks(14));
+    by_name[kind] += TicksOf(fields, 11, 12);
+    if (kind == "nodeagent") by_name["runtime and sandboxes"] += TicksOf(fields, 13, 14);
   }
   return by_name;
 }
@@ -78,6 +106,28 @@ absl::Duration MachineMeter::OfProcess(int pid) {
     return absl::ZeroDuration();
   }
   return absl::DurationFromTimespec(time);
+}
+
+absl::Duration MachineMeter::OfTree(int pid) {
+  absl::Duration total;
+  std::string name;
+  for (const auto& directory : Tree(pid)) {
+    const std::vector<std::string> fields = StatFields(directory, &name);
+    if (!fields.empty()) total += TicksOf(fields, 11, 14);
+  }
+  return total;
+}
+
+int64_t MachineMeter::MemoryOfTree(int pid) {
+  int64_t bytes = 0;
+  for (const auto& directory : Tree(pid)) {
+    std::istringstream rollup(ReadAll(directory / "smaps_rollup"));
+    for (std::string word; rollup >> word;) {
+      int64_t kib = 0;
+      if (word == "Pss:" && rollup >> kib) bytes += kib * 1024;
+    }
+  }
+  return bytes;
 }
 
 MachineMeter::MachineMeter() : start_(absl::Now()), machine_(MachineCpu()), self_(SelfCpu()) {}

@@ -29,6 +29,12 @@ class MachineMeter {
   // CPU time so far of one process, without its children; zero when there is none.
   static absl::Duration OfProcess(int pid);
 
+  // CPU time so far of a process, of the children that it has waited for, and of those that live.
+  static absl::Duration OfTree(int pid);
+
+  // Memory of a process and its children, in bytes; what they share counts once (PSS).
+  static int64_t MemoryOfTree(int pid);
+
   // MemAvailable, in bytes.
   static int64_t AvailableMemory();
 

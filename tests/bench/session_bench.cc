@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdio>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <thread>
@@ -37,7 +36,6 @@ namespace paddock::bench {
 namespace {
 
 using testing::Endpoint;
-using testing::MakeChannel;
 using testing::PaddockClient;
 
 // What the parts of the benchmark share.
@@ -47,22 +45,6 @@ struct Bench {
   std::string environment_id;
   Report report;
 };
-
-absl::StatusOr<std::string> FindRootfs(const Endpoint& endpoint) {
-  if (!absl::GetFlag(FLAGS_rootfs).empty()) return absl::GetFlag(FLAGS_rootfs);
-  std::error_code error;
-  std::filesystem::recursive_directory_iterator it(
-      endpoint.home, std::filesystem::directory_options::skip_permission_denied, error);
-  for (; !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
-    if (it.depth() > 6) it.disable_recursion_pending();
-    if (it->path().filename() == "rootfs" &&
-        it->path().string().find("/layers/") != std::string::npos) {
-      return it->path().string();
-    }
-    if (it->path().filename() == "pgdata") it.disable_recursion_pending();
-  }
-  return absl::NotFoundError(absl::StrCat("no base image below ", endpoint.home, "; use --rootfs"));
-}
 
 // Alternates bare and Paddock cycles, so that a noisy moment of the machine hits both.
 absl::Status Sequential(Bench& bench, BareRuntime& bare) {
@@ -123,32 +105,6 @@ absl::Status CpuOfCycle(Bench& bench, BareRuntime& bare) {
   return absl::OkStatus();
 }
 
-// Runs `count` cycles in threads of their own, number i started `interval` * i after the start,
-// however the others fare.
-CycleSamples OpenLoop(Bench& bench, int count, absl::Duration interval) {
-  absl::Mutex mutex;
-  CycleSamples samples;
-  std::vector<std::thread> threads;
-  std::vector<std::unique_ptr<PaddockClient>> lanes;
-  for (int i = 0; i < 8; ++i) {
-    lanes.push_back(
-        std::make_unique<PaddockClient>(bench.endpoint, MakeChannel(bench.endpoint, i + 1)));
-    lanes.back()->channel()->WaitForConnected(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-  }
-  const absl::Time start = absl::Now();
-  for (int i = 0; i < count; ++i) {
-    absl::SleepFor(start + interval * i - absl::Now());
-    threads.emplace_back([&, i] {
-      const absl::StatusOr<CycleTimes> times =
-          RunCycle(*lanes[i % lanes.size()], bench.environment_id);
-      absl::MutexLock lock(&mutex);
-      samples.Add(times);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return samples;
-}
-
 void ReportCycles(Bench& bench, const std::string& section, const CycleSamples& samples) {
   bench.report.Steps(section, "create", samples.create);
   bench.report.Steps(section, "exec", samples.exec);
@@ -161,7 +117,8 @@ void OpenLoopRate(Bench& bench) {
   const double rate = absl::GetFlag(FLAGS_rate);
   const int count = static_cast<int>(rate * absl::ToDoubleSeconds(absl::GetFlag(FLAGS_open_loop)));
   if (count == 0) return;
-  const CycleSamples samples = OpenLoop(bench, count, absl::Seconds(1) / rate);
+  const CycleSamples samples =
+      RunOpenLoop(bench.endpoint, bench.environment_id, count, absl::Seconds(1) / rate);
   bench.report.Section(absl::StrCat("Open loop, ", rate, " cycles started per second"));
   ReportCycles(bench, "open loop", samples);
   bench.report.Goal("open loop failures", samples.failed, 0, "cycles");
@@ -172,12 +129,7 @@ absl::StatusOr<std::vector<std::string>> CreateAtOnce(Bench& bench, int count, S
   absl::Mutex mutex;
   std::vector<std::string> ids;
   std::string error;
-  std::vector<std::unique_ptr<PaddockClient>> lanes;
-  for (int i = 0; i < 8; ++i) {
-    lanes.push_back(
-        std::make_unique<PaddockClient>(bench.endpoint, MakeChannel(bench.endpoint, i + 1)));
-    lanes.back()->channel()->WaitForConnected(absl::ToChronoTime(absl::Now() + absl::Seconds(10)));
-  }
+  const auto lanes = MakeLanes(bench.endpoint);
   std::vector<std::thread> threads;
   for (int i = 0; i < count; ++i) {
     threads.emplace_back([&, i] {
@@ -253,7 +205,10 @@ absl::Status Neighbour(Bench& bench) {
 }
 
 absl::Status RunAll(Bench& bench) {
-  PADDOCK_ASSIGN_OR_RETURN(const std::string rootfs, FindRootfs(bench.endpoint));
+  std::string rootfs = absl::GetFlag(FLAGS_rootfs);
+  if (rootfs.empty()) {
+    PADDOCK_ASSIGN_OR_RETURN(rootfs, FindRootfs(bench.endpoint.home));
+  }
   PADDOCK_ASSIGN_OR_RETURN(BareRuntime bare,
                            BareRuntime::Create(absl::GetFlag(FLAGS_runtime), rootfs));
   for (int i = 0; i < 3; ++i) {  // Warm both sides.

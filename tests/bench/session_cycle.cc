@@ -1,10 +1,17 @@
 #include "tests/bench/session_cycle.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 
 namespace paddock::bench {
 namespace {
+
+constexpr int kLanes = 8;
+constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 
 absl::Status FirstCommand(testing::PaddockClient& client, const v1::Session& session,
                           absl::Time start, CycleTimes* times) {
@@ -34,6 +41,7 @@ absl::StatusOr<CycleTimes> RunCycle(testing::PaddockClient& client,
   const absl::Time deleting = absl::Now();
   const absl::Status deleted = client.DeleteSession(session->id());
   times.remove = absl::Now() - deleting;
+  times.whole = absl::Now() - start;
   if (!command.ok()) return command;
   if (!deleted.ok()) return deleted;
   return times;
@@ -48,6 +56,38 @@ void CycleSamples::Add(const absl::StatusOr<CycleTimes>& times) {
   exec.Add(times->exec);
   create_to_first_command.Add(times->create_to_first_command);
   remove.Add(times->remove);
+  whole.Add(times->whole);
+}
+
+std::vector<std::unique_ptr<testing::PaddockClient>> MakeLanes(const testing::Endpoint& endpoint) {
+  std::vector<std::unique_ptr<testing::PaddockClient>> lanes;
+  for (int i = 0; i < kLanes; ++i) {
+    lanes.push_back(
+        std::make_unique<testing::PaddockClient>(endpoint, testing::MakeChannel(endpoint, i + 1)));
+    lanes.back()->channel()->WaitForConnected(absl::ToChronoTime(absl::Now() + kConnectTimeout));
+  }
+  return lanes;
+}
+
+CycleSamples RunOpenLoop(const testing::Endpoint& endpoint, const std::string& environment_id,
+                         int count, absl::Duration interval, absl::Duration* latest_start) {
+  absl::Mutex mutex;
+  CycleSamples samples;
+  std::vector<std::thread> threads;
+  const auto lanes = MakeLanes(endpoint);
+  const absl::Time start = absl::Now();
+  for (int i = 0; i < count; ++i) {
+    const absl::Time due = start + interval * i;
+    absl::SleepFor(due - absl::Now());
+    if (latest_start != nullptr) *latest_start = std::max(*latest_start, absl::Now() - due);
+    threads.emplace_back([&, i] {
+      const absl::StatusOr<CycleTimes> times = RunCycle(*lanes[i % lanes.size()], environment_id);
+      absl::MutexLock lock(&mutex);
+      samples.Add(times);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return samples;
 }
 
 }  // namespace paddock::bench

@@ -50,9 +50,9 @@ absl::StatusOr<pid_t> SpawnAsPostgres(std::vector<std::string> arguments, const 
 }
 
 // Removes what test processes that were killed have left; their servers ended with them.
-void SweepStaleDirectories() {
+void SweepStaleDirectories(const std::string& parent) {
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator("/tmp", ignored)) {
+  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
     if (!absl::StartsWith(entry.path().filename().string(), "paddock-postgres-")) continue;
     std::ifstream owner(entry.path() / "owner");
     pid_t pid = 0;
@@ -72,14 +72,14 @@ absl::Status WaitFor(pid_t pid) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<PostgresServer>> PostgresServer::Start() {
+absl::StatusOr<std::unique_ptr<PostgresServer>> PostgresServer::Start(const Options& options) {
   if (geteuid() != 0) return absl::FailedPreconditionError("needs root");
-  SweepStaleDirectories();
-  std::string directory = "/tmp/paddock-postgres-XXXXXX";
+  SweepStaleDirectories(options.parent);
+  std::string directory = options.parent + "/paddock-postgres-XXXXXX";
   if (mkdtemp(directory.data()) == nullptr) return absl::InternalError("mkdtemp");
   chmod(directory.c_str(), 0777);
   std::ofstream(directory + "/owner") << getpid();
-  std::unique_ptr<PostgresServer> server(new PostgresServer(directory));
+  std::unique_ptr<PostgresServer> server(new PostgresServer(directory, options.settings));
   absl::StatusOr<pid_t> initdb = SpawnAsPostgres(
       {absl::StrCat(kBin, "initdb"), "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8",
        "--auth=trust", "--username=postgres", "-D", directory + "/data"},
@@ -91,11 +91,15 @@ absl::StatusOr<std::unique_ptr<PostgresServer>> PostgresServer::Start() {
 }
 
 absl::Status PostgresServer::StartServer() {
-  absl::StatusOr<pid_t> pid =
-      SpawnAsPostgres({absl::StrCat(kBin, "postgres"), "-D", directory_ + "/data", "-k", directory_,
-                       "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200",
-                       "-c", "shared_buffers=64MB"},
-                      directory_ + "/server.log");
+  std::vector<std::string> command = {absl::StrCat(kBin, "postgres"),
+                                      "-D",
+                                      directory_ + "/data",
+                                      "-k",
+                                      directory_,
+                                      "-c",
+                                      "listen_addresses="};
+  for (const std::string& setting : settings_) command.insert(command.end(), {"-c", setting});
+  absl::StatusOr<pid_t> pid = SpawnAsPostgres(std::move(command), directory_ + "/server.log");
   if (!pid.ok()) return pid.status();
   pid_ = *pid;
   const absl::Time deadline = absl::Now() + kStartTimeout;

@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,8 +17,15 @@ namespace paddock {
 // however that ends. Not thread-safe. Needs root and Debian's postgresql-15.
 class PostgresServer {
  public:
+  struct Options {
+    std::string parent = "/tmp";  // Of its directory.
+    // Below what the server itself needs. Tests have nothing to lose in a crash of the machine.
+    std::vector<std::string> settings = {"fsync=off", "max_connections=200", "shared_buffers=64MB"};
+  };
+
   // Initialises and starts; waits until it answers.
-  static absl::StatusOr<std::unique_ptr<PostgresServer>> Start();
+  static absl::StatusOr<std::unique_ptr<PostgresServer>> Start(const Options& options);
+  static absl::StatusOr<std::unique_ptr<PostgresServer>> Start() { return Start(Options()); }
   ~PostgresServer();
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
@@ -34,11 +43,13 @@ class PostgresServer {
   pid_t pid() const { return pid_; }
 
  private:
-  explicit PostgresServer(std::string directory) : directory_(std::move(directory)) {}
+  PostgresServer(std::string directory, std::vector<std::string> settings)
+      : directory_(std::move(directory)), settings_(std::move(settings)) {}
   std::string Url(const std::string& database) const;
   void Signal(int signal);
 
   const std::string directory_;
+  const std::vector<std::string> settings_;
   pid_t pid_ = -1;
   int databases_ = 0;
 };
