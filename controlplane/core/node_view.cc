@@ -4,9 +4,14 @@
 
 namespace paddock {
 
-NodeView::Nodes NodeView::Get() const {
+NodeView::Fleet NodeView::Current() const {
   absl::MutexLock lock(&mutex_);
-  return nodes_;
+  return fleet_;
+}
+
+NodeView::Fleet NodeView::FleetOf(std::vector<Node> nodes) {
+  auto recent = std::make_shared<RecentCharges>(nodes);
+  return {std::make_shared<const std::vector<Node>>(std::move(nodes)), std::move(recent)};
 }
 
 absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
@@ -21,11 +26,13 @@ absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
     refreshing_ = true;
   }
   absl::StatusOr<std::vector<Node>> nodes = store_->ListAll();
+  Fleet fleet = nodes.ok() ? FleetOf(*std::move(nodes)) : Fleet();
   absl::MutexLock lock(&mutex_);
   refreshing_ = false;
   last_refresh_ = nodes.status();
   if (!nodes.ok()) return nodes.status();
-  nodes_ = std::make_shared<const std::vector<Node>>(*std::move(nodes));
+  // The old one ends outside of the lock.
+  std::swap(fleet_, fleet);
   read_at_ = now;
   return absl::OkStatus();
 }

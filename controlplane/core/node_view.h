@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "controlplane/core/node_store.h"
+#include "controlplane/core/recent_charges.h"
 #include "controlplane/core/resources.h"
 
 namespace paddock {
@@ -20,15 +21,25 @@ class NodeView {
   using Nodes = std::shared_ptr<const std::vector<Node>>;
 
   // The arguments must outlive this.
-  NodeView(NodeStore* store, Clock* clock) : store_(store), clock_(clock) {}
+  NodeView(NodeStore* store, Clock* clock)
+      : store_(store), clock_(clock), fleet_(FleetOf(std::vector<Node>())) {}
+
+  // The nodes as they were read, and what has been placed since then. Never null.
+  struct Fleet {
+    Nodes nodes;
+    std::shared_ptr<RecentCharges> recent;
+  };
 
   // What is known; never null. Doesn't block.
-  Nodes Get() const;
+  Nodes Get() const { return Current().nodes; }
+  Fleet Current() const;
 
   // Reads the fleet unless that was done within `age`; callers at once share one read.
   absl::Status RefreshIfOlder(absl::Duration age);
 
  private:
+  static Fleet FleetOf(std::vector<Node> nodes);
+
   NodeStore* const store_;
   Clock* const clock_;
   bool NotRefreshing() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !refreshing_; }
@@ -36,7 +47,7 @@ class NodeView {
   mutable absl::Mutex mutex_;
   bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status last_refresh_ ABSL_GUARDED_BY(mutex_);
-  Nodes nodes_ ABSL_GUARDED_BY(mutex_) = std::make_shared<const std::vector<Node>>();
+  Fleet fleet_ ABSL_GUARDED_BY(mutex_);
   absl::Duration read_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };
 

@@ -2,12 +2,16 @@
 
 #include <utility>
 
+#include "common/status_macros.h"
 #include "controlplane/store/json_codec.h"
 #include "controlplane/store/row_reader.h"
 #include "controlplane/store/session_rows.h"
 
 namespace paddock {
 namespace {
+
+// Of each kind, at one time.
+constexpr int kExpireSteps = 20;
 
 constexpr Statement kTakeLease = {
     "lease_take",
@@ -187,11 +191,16 @@ absl::StatusOr<std::map<NodeId, int64_t>> PgFleetStore::RunCounts() {
 absl::StatusOr<int64_t> PgFleetStore::Expire(int limit) {
   int64_t removed = 0;
   for (const Statement& statement : kExpire) {
-    absl::Status status = sql_->RunStatus(TransactionMode::kOne, [&](Transaction& transaction) {
-      removed += transaction.Exec(statement, Params().Add(limit)).affected_rows();
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return status;
+    // In steps, so that locks stay short, but as many as it takes to keep up with what comes.
+    int64_t step = limit;
+    for (int i = 0; i < kExpireSteps && step == limit; ++i) {
+      PADDOCK_RETURN_IF_ERROR(sql_->RunStatus(TransactionMode::kOne, [&](Transaction& transaction) {
+        step =
+            static_cast<int64_t>(transaction.Exec(statement, Params().Add(limit)).affected_rows());
+        return absl::OkStatus();
+      }));
+      removed += step;
+    }
   }
   return removed;
 }
