@@ -101,9 +101,9 @@ class NodeStore {
   struct PlacementQuery {
     NodeId id;
     std::string epoch;
-    // Those whose desired state changed later than that, …
+    // Those of sessions whose desired state changed later than that, …
     int64_t after_revision = 0;
-    // … and those of these sessions.
+    // … and of these.
     std::vector<SessionId> sessions;
   };
   // In the order of the queries, for many nodes at once. nullopt: `epoch` isn't the node's newest,

@@ -53,9 +53,10 @@ constexpr Statement kUnconfirmed = {
 constexpr Statement kRunCounts = {
     "fleet_run_counts",
     "SELECT node_id, count(*) FROM (SELECT node_id FROM placements WHERE NOT stop AND released_at "
-    "IS NULL UNION ALL SELECT p.node_id FROM sessions s JOIN placements p ON p.session_id = s.id "
-    "AND p.generation = s.generation WHERE s.state = 'RESCHEDULING' AND p.stop AND p.released_at "
-    "IS NULL AND NOT p.fenced) r GROUP BY node_id"};
+    "IS NULL AND node_id = ANY ($1::text[]) UNION ALL SELECT p.node_id FROM sessions s JOIN "
+    "placements p ON p.session_id = s.id AND p.generation = s.generation WHERE s.state = "
+    "'RESCHEDULING' AND p.stop AND p.released_at IS NULL AND NOT p.fenced AND p.node_id = ANY "
+    "($1::text[])) r GROUP BY node_id"};
 constexpr Statement kExpire[] = {
     {"expire_requests",
      "DELETE FROM requests WHERE ctid = ANY (ARRAY(SELECT ctid FROM requests WHERE created_at < "
@@ -174,18 +175,22 @@ absl::StatusOr<std::vector<StopOrder>> PgFleetStore::UnconfirmedStops(absl::Dura
       });
 }
 
-absl::StatusOr<std::map<NodeId, int64_t>> PgFleetStore::RunCounts() {
+absl::StatusOr<std::map<NodeId, int64_t>> PgFleetStore::RunCounts(
+    const std::vector<NodeId>& nodes) {
   using Counts = std::map<NodeId, int64_t>;
-  return sql_->Run<Counts>(TransactionMode::kRead,
-                           [&](Transaction& transaction) -> absl::StatusOr<Counts> {
-                             Counts counts;
-                             for (const pqxx::row& row : transaction.Exec(kRunCounts)) {
-                               RowReader reader(row);
-                               NodeId id(reader.String());
-                               counts[std::move(id)] = reader.Integer();
-                             }
-                             return counts;
-                           });
+  if (nodes.empty()) return Counts();
+  std::vector<std::string> ids;
+  for (const NodeId& node : nodes) ids.push_back(node.value());
+  return sql_->Run<Counts>(
+      TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<Counts> {
+        Counts counts;
+        for (const pqxx::row& row : transaction.Exec(kRunCounts, Params().Add(ids))) {
+          RowReader reader(row);
+          NodeId id(reader.String());
+          counts[std::move(id)] = reader.Integer();
+        }
+        return counts;
+      });
 }
 
 absl::StatusOr<int64_t> PgFleetStore::Expire(int limit) {

@@ -42,30 +42,24 @@ constexpr Statement kDesired = {
     "s.organization, s.workspace, s.on_node_loss, s.spec FROM placements p LEFT JOIN sessions s ON "
     "s.id = p.session_id AND NOT p.stop WHERE p.node_id = $1 AND p.node_revision > $2 AND "
     "p.released_at IS NULL ORDER BY p.node_revision"};
-#define PLACEMENT                                                                           \
-  "p.session_id, p.generation, p.node_revision, p.stop, p.stop_reason, extract(epoch FROM " \
-  "clock_timestamp() - p.created_at)::float8, s.on_node_loss, s.state, s.reason FROM "
-// First a row for each node whose epoch is the newest, then its placements. Every part begins with
-// few rows and goes on by index.
+// First a row for each node whose epoch is the newest, then the placements. Every step begins with
+// few rows and goes on by index, whatever the planner thinks of the tables: hence the OFFSETs.
 constexpr Statement kPlacements = {
     "node_placements",
-    "WITH nodes_asked AS MATERIALIZED (SELECT i.n, i.node_id, i.after FROM unnest($1::text[], "
+    "WITH asked AS MATERIALIZED (SELECT i.n, i.node_id, i.after FROM unnest($1::text[], "
     "$2::text[], $3::bigint[]) WITH ORDINALITY AS i (node_id, epoch, after, n) JOIN "
-    "node_heartbeats h ON h.node_id = i.node_id AND h.epoch = i.epoch) "
-    "SELECT n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM nodes_asked "
-    "UNION ALL SELECT a.n, " PLACEMENT
-    "nodes_asked a CROSS JOIN LATERAL (SELECT * FROM placements p WHERE p.node_id = a.node_id AND "
-    "p.node_revision > a.after AND p.released_at IS NULL OFFSET 0) p LEFT JOIN LATERAL (SELECT "
-    "s.on_node_loss, s.state, s.reason FROM sessions s WHERE s.id = p.session_id AND s.generation "
-    "= p.generation OFFSET 0) s ON true "
-    "UNION ALL SELECT a.n, " PLACEMENT
-    "unnest($4::bigint[], $5::text[]) AS i (n, session_id) JOIN nodes_asked a ON a.n = i.n CROSS "
-    "JOIN LATERAL (SELECT * FROM placements p WHERE p.session_id = i.session_id AND p.node_id = "
-    "a.node_id AND p.node_revision <= a.after AND p.released_at IS NULL OFFSET 0) p LEFT JOIN "
-    "LATERAL (SELECT s.on_node_loss, s.state, s.reason FROM sessions s WHERE s.id = p.session_id "
-    "AND s.generation = p.generation "
-    "OFFSET 0) s ON true"};
-#undef PLACEMENT
+    "node_heartbeats h ON h.node_id = i.node_id AND h.epoch = i.epoch), "
+    "ids AS MATERIALIZED (SELECT a.n, a.node_id, p.session_id FROM asked a CROSS JOIN LATERAL "
+    "(SELECT session_id FROM placements WHERE node_id = a.node_id AND node_revision > a.after AND "
+    "released_at IS NULL OFFSET 0) p UNION SELECT a.n, a.node_id, i.session_id FROM "
+    "unnest($4::bigint[], $5::text[]) AS i (n, session_id) JOIN asked a ON a.n = i.n) "
+    "SELECT n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked "
+    "UNION ALL SELECT d.n, p.session_id, p.generation, p.node_revision, p.stop, p.stop_reason, "
+    "extract(epoch FROM clock_timestamp() - p.created_at)::float8, s.on_node_loss, s.state, "
+    "s.reason FROM ids d CROSS JOIN LATERAL (SELECT * FROM placements WHERE session_id = "
+    "d.session_id OFFSET 0) p LEFT JOIN LATERAL (SELECT on_node_loss, state, reason FROM sessions "
+    "WHERE id = p.session_id AND generation = p.generation OFFSET 0) s ON true WHERE p.node_id = "
+    "d.node_id AND p.released_at IS NULL"};
 constexpr Statement kRelease = {
     "node_release", "SELECT release_placements($1, $2, $3::text[], $4::bigint[], false)"};
 constexpr Statement kRestart = {"node_restart",
