@@ -33,13 +33,14 @@ std::optional<google::rpc::ErrorInfo> InfoOf(const absl::Status& status) {
 
 }  // namespace
 
-absl::Status MakeError(ErrorReason reason, absl::string_view message, ErrorMetadata metadata) {
+absl::Status MakeError(ErrorReason reason, absl::string_view message,
+                       const ErrorMetadata& metadata) {
   const ErrorTraits& traits = TraitsOf(reason);
   absl::Status status(traits.code, message);
   google::rpc::ErrorInfo info;
   info.set_reason(std::string(traits.name));
   info.set_domain(std::string(kErrorDomain));
-  for (auto& [key, value] : metadata) (*info.mutable_metadata())[key] = std::move(value);
+  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
   SetDetail(&status, info);
   return status;
 }

@@ -29,7 +29,8 @@ struct FieldViolation {
 using ErrorMetadata = std::map<std::string, std::string>;
 
 // A status of `reason`'s code with ErrorInfo. The message should name the field and the rule.
-absl::Status MakeError(ErrorReason reason, absl::string_view message, ErrorMetadata metadata = {});
+absl::Status MakeError(ErrorReason reason, absl::string_view message,
+                       const ErrorMetadata& metadata = {});
 
 // Adds what the details name; replaces details of the same kind.
 void SetViolations(absl::Status* status, const std::vector<FieldViolation>& violations);

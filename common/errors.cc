@@ -294,11 +294,6 @@ absl::Status SelfHostedNotSupported(absl::string_view environment_id) {
                    {{"environment_id", std::string(environment_id)}});
 }
 
-absl::Status MethodNotSupportedYet(absl::string_view method) {
-  return MakeError(ErrorReason::kMethodNotSupportedYet,
-                   absl::StrCat(method, " isn't supported yet"), {{"method", std::string(method)}});
-}
-
 absl::Status FieldNotSupported(absl::string_view field, absl::string_view why) {
   absl::Status status = MakeError(ErrorReason::kFieldNotSupported, absl::StrCat(field, ": ", why));
   SetViolations(&status, {{std::string(field), std::string(why)}});

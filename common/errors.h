@@ -83,7 +83,6 @@ absl::Status ConcurrentChange();
 // --- What isn't built yet ---
 
 absl::Status SelfHostedNotSupported(absl::string_view environment_id);
-absl::Status MethodNotSupportedYet(absl::string_view method);
 // A field that other servers of this API know; `why` says what this one lacks.
 absl::Status FieldNotSupported(absl::string_view field, absl::string_view why);
 // Whatever asks a model to work.

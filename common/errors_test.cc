@@ -55,7 +55,7 @@ std::vector<absl::Status> EveryError() {
       errors::PathNotPermitted("/x", "Permission denied"),
       errors::ConcurrentChange(),
       errors::SelfHostedNotSupported("env_1"),
-      errors::MethodNotSupportedYet("RebuildEnvironment"),
+      errors::ForUser(absl::UnimplementedError("x")),
       errors::FieldNotSupported("budget", "isn't supported"),
       errors::NoModel("events"),
       errors::Overloaded("creates", absl::Seconds(1)),

@@ -48,7 +48,7 @@ class TlsIdentity {
   std::shared_ptr<grpc::ServerCredentials> MutualServer() const;
   // Shows our certificate; the handshake fails unless the server's certificate is of the CA and has
   // the role. Host names aren't compared: the role says more than an address that may move.
-  std::shared_ptr<grpc::ChannelCredentials> MutualChannel(std::string server_role) const;
+  std::shared_ptr<grpc::ChannelCredentials> MutualChannel(const std::string& server_role) const;
 
  private:
   using Provider = std::shared_ptr<grpc::experimental::CertificateProviderInterface>;

@@ -43,9 +43,9 @@ class TlsTest : public ::testing::Test {
     ASSERT_NE(server_, nullptr);
   }
 
-  grpc::Status Call(std::shared_ptr<grpc::ChannelCredentials> credentials) {
-    const auto stub = Health::NewStub(
-        grpc::CreateChannel("127.0.0.1:" + std::to_string(port_), std::move(credentials)));
+  grpc::Status Call(const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+    const auto stub =
+        Health::NewStub(grpc::CreateChannel("127.0.0.1:" + std::to_string(port_), credentials));
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     grpc::health::v1::HealthCheckResponse response;

@@ -25,13 +25,13 @@
 #include "common/tls.h"
 #include "controlplane/api/core_executors.h"
 #include "controlplane/api/public_server.h"
-#include "controlplane/api/readiness.h"
 #include "controlplane/core/control_plane.h"
 #include "controlplane/rest/rest_server.h"
 #include "controlplane/rpc/node_channels.h"
 #include "controlplane/rpc/node_registry_service.h"
 #include "controlplane/rpc/rpc_node_client.h"
 #include "controlplane/store/database.h"
+#include "controlplane/store/database_monitor.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:7443", "Public API (TLS): host:port.");
 ABSL_FLAG(std::string, http_listen, "127.0.0.1:7446",
@@ -39,6 +39,9 @@ ABSL_FLAG(std::string, http_listen, "127.0.0.1:7446",
 ABSL_FLAG(int, http_threads, 2, "Threads that read and write HTTP connections.");
 ABSL_FLAG(std::string, internal_listen, "127.0.0.1:7444",
           "Node registry and channelz (mutual TLS): host:port.");
+ABSL_FLAG(std::string, probe_listen, "",
+          "The standard gRPC health service without TLS and nothing else, for probes that know no "
+          "TLS (a kubelet's): host:port; empty: none. Service \"\": serves calls; \"live\": runs.");
 ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:7445", "HTTP /metrics: host:port.");
 ABSL_FLAG(std::string, tls_cert, "", "Certificate chain of the public API (PEM).");
 ABSL_FLAG(std::string, tls_key, "", "Its private key (PEM).");
@@ -67,6 +70,8 @@ ABSL_FLAG(int64_t, default_request_cpu_millis, 0, "Charged to nodes; 0: the buil
 ABSL_FLAG(int64_t, default_request_memory_bytes, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(int64_t, default_request_disk_bytes, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(absl::Duration, build_timeout, absl::Minutes(30), "Of one layer of an image.");
+ABSL_FLAG(absl::Duration, build_lease, absl::Seconds(15),
+          "Another replica takes over a build whose replica is silent for longer.");
 ABSL_FLAG(int, max_builds_per_node, 2, "Layers that one node builds at once.");
 ABSL_FLAG(bool, images_can_be_pulled, false,
           "Nodes have a registry of layers in common, so that each can run every image.");
@@ -74,6 +79,8 @@ ABSL_FLAG(std::string, organization, "default", "create-api-key: the key's organ
 ABSL_FLAG(std::string, workspace, "default", "create-api-key: the key's workspace.");
 ABSL_FLAG(std::string, name, "", "create-api-key: the key's name.");
 ABSL_FLAG(bool, admin, false, "create-api-key: whether the key may call AdminService.");
+ABSL_FLAG(bool, if_none, false,
+          "create-api-key: only if there is no key yet; else prints nothing.");
 
 namespace paddock {
 namespace {
@@ -84,6 +91,7 @@ constexpr char kUsage[] =
     "  migrate              brings the database's schema up to date\n"
     "  create-api-key       prints the secret of a new key on standard output, this once";
 
+constexpr char kLiveService[] = "live";
 constexpr int kExecutorThreads = 6;
 constexpr int kRegistryThreads = 4;
 constexpr int kRegistryQueue = 1000;
@@ -95,6 +103,7 @@ absl::StatusOr<Settings> ReadSettings() {
   settings.fence_after = absl::GetFlag(FLAGS_fence_after);
   settings.lost_after = absl::GetFlag(FLAGS_lost_after);
   settings.build_timeout = absl::GetFlag(FLAGS_build_timeout);
+  settings.build_lease = absl::GetFlag(FLAGS_build_lease);
   settings.max_builds_per_node = absl::GetFlag(FLAGS_max_builds_per_node);
   settings.images_can_be_pulled = absl::GetFlag(FLAGS_images_can_be_pulled);
   ComputeRequests& requests = settings.default_requests;
@@ -141,9 +150,9 @@ class Replica {
   absl::Status StartPublicServer();
   absl::Status StartRestServer();
   absl::Status StartInternalServer();
+  absl::Status StartProbes();
   absl::Status StartMetrics();
   void SetReady(bool ready);
-  absl::Status ProbeDatabase();
 
   const std::unique_ptr<Database> database_;
   const Settings settings_;
@@ -165,7 +174,8 @@ class Replica {
   std::unique_ptr<RestServer> rest_server_;
   std::unique_ptr<NodeRegistryService> registry_service_;
   std::unique_ptr<GrpcServer> internal_server_;
-  std::unique_ptr<Readiness> readiness_;
+  std::unique_ptr<DatabaseMonitor> database_monitor_;
+  std::unique_ptr<GrpcServer> probe_server_;
   std::unique_ptr<MetricsServer> metrics_server_;
 };
 
@@ -189,12 +199,11 @@ absl::Status Replica::Start() {
   PADDOCK_RETURN_IF_ERROR(StartPublicServer());
   PADDOCK_RETURN_IF_ERROR(StartRestServer());
   PADDOCK_RETURN_IF_ERROR(StartInternalServer());
+  PADDOCK_RETURN_IF_ERROR(StartProbes());
   PADDOCK_RETURN_IF_ERROR(StartMetrics());
   control_plane_->Start();
-  readiness_ = std::make_unique<Readiness>(
-      &timers_, &core_pool_, absl::Seconds(2), [this] { return ProbeDatabase(); },
-      [this](bool ready) { SetReady(ready); });
-  readiness_->Start();
+  database_monitor_ =
+      std::make_unique<DatabaseMonitor>(database_->pool(), [this](bool ready) { SetReady(ready); });
   return absl::OkStatus();
 }
 
@@ -254,6 +263,16 @@ absl::Status Replica::StartInternalServer() {
   return absl::OkStatus();
 }
 
+absl::Status Replica::StartProbes() {
+  if (absl::GetFlag(FLAGS_probe_listen).empty()) return absl::OkStatus();
+  GrpcServerOptions options;
+  options.listen = absl::GetFlag(FLAGS_probe_listen);
+  options.credentials = grpc::InsecureServerCredentials();
+  PADDOCK_ASSIGN_OR_RETURN(probe_server_, GrpcServer::Start(options));
+  probe_server_->health().Set(kLiveService, true);
+  return absl::OkStatus();
+}
+
 absl::Status Replica::StartMetrics() {
   auto pools = std::make_shared<PoolMetrics>(
       std::vector<const ThreadPool*>{&core_pool_, &handler_pool_, &registry_pool_});
@@ -263,18 +282,15 @@ absl::Status Replica::StartMetrics() {
   return absl::OkStatus();
 }
 
-absl::Status Replica::ProbeDatabase() {
-  const absl::Status status = database_->stores().api_keys->FindByHash("").status();
-  return absl::IsNotFound(status) ? absl::OkStatus() : status;
-}
-
 void Replica::SetReady(bool ready) {
   public_server_->SetReady(ready);
   if (rest_server_ != nullptr) rest_server_->SetReady(ready);
   internal_server_->health().SetAll(ready);
+  if (probe_server_ != nullptr) probe_server_->health().Set("", ready);
 }
 
 void Replica::Drain() {
+  database_monitor_.reset();
   SetReady(false);
   // Both at once: their calls have the same time.
   std::thread rest([this] {
@@ -288,6 +304,8 @@ void Replica::Drain() {
 
 // Each part ends before what it uses: callers, their threads, calls to nodes, continuations, core.
 Replica::~Replica() {
+  database_monitor_.reset();
+  probe_server_.reset();
   metrics_server_.reset();
   rest_server_.reset();
   public_server_.reset();
@@ -322,6 +340,14 @@ absl::Status CreateApiKey() {
   ApiKeyOperations keys(database->stores().api_keys, Clock::Real());
   Principal operator_of_the_database;
   operator_of_the_database.admin = true;
+  if (absl::GetFlag(FLAGS_if_none)) {
+    PADDOCK_ASSIGN_OR_RETURN(const Page<ApiKey> existing,
+                             keys.List(operator_of_the_database, PageRequest()));
+    if (!existing.items.empty()) {
+      LogInfo("there are keys already; none is made", {});
+      return absl::OkStatus();
+    }
+  }
   const NewApiKey key{{absl::GetFlag(FLAGS_organization), absl::GetFlag(FLAGS_workspace)},
                       absl::GetFlag(FLAGS_name),
                       absl::GetFlag(FLAGS_admin)};

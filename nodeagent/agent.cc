@@ -2,6 +2,7 @@
 
 #include <grpcpp/create_channel.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -28,6 +29,14 @@ constexpr absl::Duration kSweepTimeout = absl::Seconds(60);
 constexpr absl::Duration kDrainPatience = absl::Seconds(2);
 constexpr int kLoopThreads = 2;
 constexpr int kExecWorkers = 8;
+constexpr size_t kReasonBytes = 500;
+
+// Why the node takes no sessions, as who looks after it wrote it down; empty when it may.
+std::string OperatorsReason(const std::string& file) {
+  if (file.empty()) return "";
+  absl::StatusOr<std::string> text = ReadFile(file);
+  return text.ok() ? text->substr(0, std::min(text->find('\n'), kReasonBytes)) : "";
+}
 
 }  // namespace
 
@@ -73,7 +82,8 @@ absl::Status Agent::TakeNode() {
     LogWarning("can't raise the limit of open files", {{"error", raised.ToString()}});
   }
   PADDOCK_ASSIGN_OR_RETURN(
-      NodeIdentity node, NodeIdentity::LoadOrCreate(flags_.paths.NodeFile(), Clock::Real()->Now()));
+      NodeIdentity node,
+      NodeIdentity::LoadOrCreate(flags_.paths.NodeFile(), Clock::Real()->Now(), flags_.node_id));
   node_id_ = node.node_id();
   PADDOCK_ASSIGN_OR_RETURN(epoch_, node.NextEpoch(Clock::Real()->Now()));
   PADDOCK_ASSIGN_OR_RETURN(boot_id_, BootId());
@@ -112,6 +122,7 @@ absl::Status Agent::OpenLayers() {
 absl::Status Agent::OpenIsolation() {
   PADDOCK_ASSIGN_OR_RETURN(cgroups_, MakeCgroupManager(flags_.cgroup));
   PADDOCK_RETURN_IF_ERROR(cgroups_->Prepare(flags_.capacity));
+  if (flags_.leave_cgroups) PADDOCK_RETURN_IF_ERROR(cgroups_->LeaveOwnCgroups());
   OciRuntimeOptions runtime;
   runtime.init_path = flags_.init_path;
   runtime.session_dirs = {flags_.paths.state()};
@@ -148,6 +159,13 @@ absl::Status Agent::OpenSessions() {
   SessionManagerOptions options;
   options.workers = flags_.workers;
   options.boot_id = boot_id_;
+  prover_ = std::make_unique<RuntimeProver>(&resources_, boot_id_);
+  start_health_ =
+      std::make_unique<StartHealth>([this] { return prover_->Prove(runtimes_.standard->name()); });
+  options.on_start_done = [this](const SessionStatus& status) {
+    if (status.phase == SessionPhase::kRunning) start_health_->Started();
+    if (status.reason == kReasonStartFailed) start_health_->Failed();
+  };
   manager_ = std::make_unique<SessionManager>(options, &resources_, tombstones_.get(),
                                               metrics_.get(), Clock::Real());
   incidents_ = std::make_unique<IncidentMonitor>(manager_.get(), cgroups_.get(), volumes_.get());
@@ -164,8 +182,7 @@ absl::Status Agent::OpenSessions() {
     exec_clients_->OnSessionGone(id);
   });
   PADDOCK_RETURN_IF_ERROR(SweepBuilds(resources_));
-  RuntimeProver prover(&resources_, boot_id_);
-  prover.Sweep();
+  prover_->Sweep();
   SessionRestorer restorer(boot_id_, &resources_, tombstones_.get(), manager_.get());
   PADDOCK_ASSIGN_OR_RETURN(const SessionRestorer::Result found, restorer.Run(kSweepTimeout));
   LogInfo("sessions of the earlier agent", {{"adopted", found.adopted},
@@ -175,7 +192,7 @@ absl::Status Agent::OpenSessions() {
                                             {"orphans", found.orphans},
                                             {"loose_volumes", found.loose_volumes}});
   // With the slots of running sessions known, and before anybody can ask for one.
-  ProveRuntimes(&prover);
+  ProveRuntimes();
   pool_->Start();
   PADDOCK_RETURN_IF_ERROR(OpenBuilds());
   egress_reader_ =
@@ -184,15 +201,16 @@ absl::Status Agent::OpenSessions() {
   housekeeper_ = std::make_unique<Housekeeper>(&resources_, manager_.get(), execs_.get(),
                                                incidents_.get(), gauges_.get());
   housekeeper_->AddChore([this] { collector_->Run(); });
+  housekeeper_->AddChore([this] { start_health_->Check(); });
   housekeeper_->Run();
   housekeeper_->Start();
   return absl::OkStatus();
 }
 
-void Agent::ProveRuntimes(RuntimeProver* prover) {
+void Agent::ProveRuntimes() {
   resources_.refused_runtimes = runtimes_.missing;
   for (const auto& [name, runtime] : runtimes_.found) {
-    const absl::Status proof = prover->Prove(name);
+    const absl::Status proof = prover_->Prove(name);
     if (proof.ok()) continue;
     resources_.refused_runtimes[name] = std::string(proof.message());
     LogWarning("no session can have this runtime class",
@@ -221,7 +239,8 @@ absl::Status Agent::OpenBuilds() {
   }
   LayerBuilderOptions builds;
   builds.max_running = flags_.max_builds;
-  builder_ = std::make_unique<LayerBuilder>(builds, build);
+  build_metrics_ = std::make_unique<BuildMetrics>(*registry_);
+  builder_ = std::make_unique<LayerBuilder>(builds, build, build_metrics_.get());
   int64_t budget = flags_.layers_bytes;
   if (budget == 0) {
     PADDOCK_ASSIGN_OR_RETURN(const VolumeStore::Usage disk, volumes_->GetFileSystemUsage());
@@ -294,16 +313,19 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
   description.boot_time = BootTime;
   description.not_schedulable_reason = [this] {
     if (absl::Status health = gateway_->Health(); !health.ok()) {
-      return absl::StrCat("GATEWAY_DOWN: ", health.message());
+      bool refused_file = absl::IsInvalidArgument(health);
+      return absl::StrCat(refused_file ? "NETWORK_FILE_REFUSED: " : "GATEWAY_DOWN: ",
+                          health.message());
     }
-    return housekeeper_->not_schedulable_reason();
+    if (std::string reason = OperatorsReason(flags_.not_schedulable_file); !reason.empty()) {
+      return reason;
+    }
+    const std::string reason = housekeeper_->not_schedulable_reason();
+    return reason.empty() ? start_health_->not_schedulable_reason() : reason;
   };
   description.images = [this] {
-    std::vector<std::string> digests;
     const absl::StatusOr<std::vector<Layer>> layers = layers_->List();
-    if (!layers.ok()) return digests;
-    for (const Layer& layer : *layers) digests.push_back(layer.digest);
-    return digests;
+    return layers.ok() ? WholeImages(*layers) : std::vector<std::string>();
   };
   return description;
 }

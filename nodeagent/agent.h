@@ -27,6 +27,7 @@
 #include "nodeagent/session/node_identity.h"
 #include "nodeagent/session/runtime_prover.h"
 #include "nodeagent/session/session_manager.h"
+#include "nodeagent/session/start_health.h"
 #include "nodeagent/session/tombstone_log.h"
 
 namespace paddock::nodeagent {
@@ -50,7 +51,7 @@ class Agent {
   absl::Status OpenIsolation();
   absl::Status OpenSessions();
   // Decides which runtime classes are offered, and which one is the default.
-  void ProveRuntimes(RuntimeProver* prover);
+  void ProveRuntimes();
   absl::Status Serve();
   absl::Status Join(std::function<void()> on_superseded);
   absl::Status OpenBuilds();
@@ -81,11 +82,14 @@ class Agent {
   std::unique_ptr<TombstoneLog> tombstones_;
   std::unique_ptr<PollLoop> loop_;
   std::unique_ptr<EgressArchive> egress_archive_;
+  std::unique_ptr<RuntimeProver> prover_;
+  std::unique_ptr<StartHealth> start_health_;
   std::unique_ptr<SessionManager> manager_;
   std::unique_ptr<IncidentMonitor> incidents_;
   std::unique_ptr<SerialExecutor> exec_executor_;
   std::unique_ptr<ExecClients> exec_clients_;
   std::unique_ptr<ExecService> execs_;
+  std::unique_ptr<BuildMetrics> build_metrics_;
   std::unique_ptr<LayerBuilder> builder_;
   std::unique_ptr<LayerCollector> collector_;
   std::unique_ptr<EgressReader> egress_reader_;

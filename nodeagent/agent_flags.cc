@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "common/host_port.h"
 #include "common/status_macros.h"
 #include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/net/network_plan.h"
@@ -23,6 +24,14 @@ ABSL_FLAG(std::string, volumes_file, "",
 ABSL_FLAG(int64_t, volumes_bytes, int64_t{20} << 30, "Size of --volumes_file.");
 ABSL_FLAG(std::string, volumes_device, "", "A block device instead of --volumes_file.");
 ABSL_FLAG(std::string, name, "", "Name for people; default: the host's name.");
+ABSL_FLAG(std::string, node_id, "",
+          "The node's id, where something else than the agent gives it out (a cluster, with the "
+          "certificate); default: made at the first start.");
+ABSL_FLAG(std::string, not_schedulable_file, "",
+          "While this file isn't empty the node takes no new sessions; its first line says why.");
+ABSL_FLAG(bool, leave_cgroups, false,
+          "For an agent in a pod or service whose cgroup is removed with it: sessions get nothing "
+          "of that cgroup.");
 ABSL_FLAG(std::string, listen, "127.0.0.1:7501", "host:port of the agent's server.");
 ABSL_FLAG(std::string, address, "", "host:port that replicas dial; default: --listen.");
 ABSL_FLAG(std::string, metrics_listen, "127.0.0.1:7601", "host:port of /metrics.");
@@ -146,10 +155,13 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   flags.volumes_bytes = absl::GetFlag(FLAGS_volumes_bytes);
   flags.volumes_device = absl::GetFlag(FLAGS_volumes_device);
   flags.name = absl::GetFlag(FLAGS_name).empty() ? HostName() : absl::GetFlag(FLAGS_name);
-  flags.listen = absl::GetFlag(FLAGS_listen);
-  flags.address =
-      absl::GetFlag(FLAGS_address).empty() ? flags.listen : absl::GetFlag(FLAGS_address);
-  flags.metrics_listen = absl::GetFlag(FLAGS_metrics_listen);
+  flags.node_id = absl::GetFlag(FLAGS_node_id);
+  flags.not_schedulable_file = absl::GetFlag(FLAGS_not_schedulable_file);
+  flags.leave_cgroups = absl::GetFlag(FLAGS_leave_cgroups);
+  flags.listen = BracketIpv6(absl::GetFlag(FLAGS_listen));
+  flags.address = absl::GetFlag(FLAGS_address).empty() ? flags.listen
+                                                       : BracketIpv6(absl::GetFlag(FLAGS_address));
+  flags.metrics_listen = BracketIpv6(absl::GetFlag(FLAGS_metrics_listen));
   flags.control_plane = absl::GetFlag(FLAGS_control_plane);
   if (flags.control_plane.empty()) return absl::InvalidArgumentError("--control_plane: missing");
   flags.tls = {absl::GetFlag(FLAGS_ca), absl::GetFlag(FLAGS_cert), absl::GetFlag(FLAGS_key)};

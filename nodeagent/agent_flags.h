@@ -21,6 +21,9 @@ struct AgentFlags {
   int64_t volumes_bytes = 0;
   std::string volumes_device;
   std::string name;
+  std::string node_id;
+  std::string not_schedulable_file;
+  bool leave_cgroups = false;
   std::string listen;
   std::string address;
   std::string metrics_listen;

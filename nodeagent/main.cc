@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/strings/string_view.h"
@@ -22,6 +23,9 @@
 #include "nodeagent/net/namespace_pool_factory.h"
 #include "nodeagent/session/node_identity.h"
 #include "nodeagent/system/file.h"
+
+ABSL_FLAG(std::string, termination_log, "",
+          "Where the reason is written when the agent can't run; what a pod's status then shows.");
 
 namespace paddock::nodeagent {
 namespace {
@@ -77,6 +81,13 @@ absl::Status Run(const std::string& command, const std::vector<std::string>& arg
   return absl::InvalidArgumentError("unknown subcommand " + command);
 }
 
+void LeaveReason(const std::string& file, const absl::Status& reason) {
+  if (file.empty()) return;
+  if (absl::Status written = WriteControlFile(file, reason.message()); !written.ok()) {
+    LogWarning("can't leave the reason", {{"file", file}, {"error", written.ToString()}});
+  }
+}
+
 int Main(int argc, char** argv) {
   // What the agent starts of itself has arguments of its own, and its own ways with signals.
   if (argc > 1 && absl::string_view(argv[1]) == "gateway") return GatewayMain(argc - 1, argv + 1);
@@ -92,6 +103,7 @@ int Main(int argc, char** argv) {
   const absl::Status status = Run(command, arguments, &shutdown);
   if (status.ok()) return 0;
   LogError("nodeagent failed", {{"command", command}, {"error", status.ToString()}});
+  LeaveReason(absl::GetFlag(FLAGS_termination_log), status);
   return 1;
 }
 

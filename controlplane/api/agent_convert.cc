@@ -65,6 +65,7 @@ const std::map<absl::string_view, Apply>& Paths() {
       {"model",
        [](const Request& request, AgentPatch* patch) {
          patch->model = request.has_model() ? Json::Set(FromProto(request.model())) : Json::Clear();
+         patch->replaces_model = true;
        }},
       {"system",
        [](const Request& request, AgentPatch* patch) {
@@ -115,9 +116,9 @@ v1::Agent ToProto(const Agent& agent) {
 AgentPatch PatchOf(const v1::CreateAgentRequest& request) {
   AgentPatch patch;
   patch.name = Text::Set(request.name());
-  if (!request.description().empty()) patch.description = Text::Set(request.description());
+  patch.description = Text::Set(request.description());
   if (request.has_model()) patch.model = Json::Set(FromProto(request.model()));
-  if (!request.system().empty()) patch.system = Text::Set(request.system());
+  patch.system = Text::Set(request.system());
   patch.mcp_servers = Servers::Set(ToServers(request.mcp_servers()));
   patch.tools = Objects::Set(ToObjects(request.tools()));
   patch.skills = Objects::Set(ToObjects(request.skills()));

@@ -56,6 +56,18 @@ TEST(IdempotencyTest, TheHashIsOfTheBodyAlone) {
   EXPECT_EQ(IdempotencyOf(b).request_id, "");
 }
 
+TEST(IdempotencyTest, HowLongToWaitIsNoPartOfASession) {
+  v1::CreateSessionRequest request;
+  request.set_environment_id("env_1");
+  request.set_request_id("r");
+  const Idempotency unset = FromProto(request)->idempotency;
+  request.mutable_wait()->set_seconds(3);
+  EXPECT_EQ(FromProto(request)->idempotency.body_hash, unset.body_hash);
+  EXPECT_EQ(FromProto(request)->wait, absl::Seconds(3));
+  request.set_environment_id("env_2");
+  EXPECT_NE(FromProto(request)->idempotency.body_hash, unset.body_hash);
+}
+
 TEST(SessionConvertTest, DefaultsOfACreateAreLeftToCore) {
   const auto request = FromProto(Parse<v1::CreateSessionRequest>(R"(environment_id: "env_1")"));
   ASSERT_TRUE(request.ok());

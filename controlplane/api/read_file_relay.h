@@ -1,73 +1,24 @@
 #pragma once
 
-#include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
-#include <grpcpp/support/server_callback.h>
-
-#include <atomic>
-#include <optional>
-
-#include "absl/base/thread_annotations.h"
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
-#include "controlplane/api/call_record.h"
-#include "controlplane/api/node_router.h"
+#include "controlplane/api/node_stream_relay.h"
 #include "paddock/internal/v1/node.pb.h"
 #include "paddock/v1/session.pb.h"
 
 namespace paddock {
 
-// One ReadFile call between a client and an agent; see ExecRelay. Owns itself.
-class ReadFileRelay final : public grpc::ServerWriteReactor<v1::ReadFileResponse> {
+// One ReadFile call between a client and an agent.
+class ReadFileRelay final : public NodeStreamRelay<internal::v1::NodeReadFileRequest,
+                                                   v1::ReadFileResponse, v1::ReadFileResponse> {
  public:
   static ReadFileRelay* Start(grpc::CallbackServerContext* context,
                               const v1::ReadFileRequest& request, NodeRouter* router);
 
-  void OnWriteDone(bool ok) override;
-  void OnCancel() override;
-  void OnDone() override { Unreference(); }
-
  private:
-  class Upstream final : public grpc::ClientReadReactor<v1::ReadFileResponse> {
-   public:
-    explicit Upstream(ReadFileRelay* relay) : relay_(relay) {}
-    void OnReadDone(bool ok) override { relay_->OnUpstreamReadDone(ok); }
-    void OnDone(const grpc::Status& status) override { relay_->OnUpstreamDone(status); }
+  using NodeStreamRelay::NodeStreamRelay;
 
-   private:
-    ReadFileRelay* const relay_;
-  };
-
-  ReadFileRelay(grpc::CallbackServerContext* context, NodeRouter* router);
-
-  void OnRouted(absl::StatusOr<NodeRoute> route);
-  void OnUpstreamReadDone(bool ok);
-  void OnUpstreamDone(const grpc::Status& status);
-
-  void Connect(NodeRoute route) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void CloseUpstream() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FinishIfIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Unreference();
-
-  grpc::CallbackServerContext* const context_;  // Valid until OnDone.
-  std::atomic<int> references_{1};
-
-  absl::Mutex mutex_;
-  CallRecord record_ ABSL_GUARDED_BY(mutex_);
-  std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
-  bool routing_ ABSL_GUARDED_BY(mutex_) = true;
-  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
-  bool upstream_open_ ABSL_GUARDED_BY(mutex_) = false;
-  bool upstream_active_ ABSL_GUARDED_BY(mutex_) = false;
-  NodeRoute route_ ABSL_GUARDED_BY(mutex_);
-
-  internal::v1::NodeReadFileRequest request_;
-  v1::ReadFileResponse response_;
-  grpc::ClientContext client_context_;
-  Upstream upstream_;
+  void CallNode(NodeStub* stub, grpc::ClientContext* context,
+                const internal::v1::NodeReadFileRequest* request, NodeReader* reader) override;
+  const v1::ReadFileResponse* MessageOf(const v1::ReadFileResponse& response) override;
 };
 
 }  // namespace paddock

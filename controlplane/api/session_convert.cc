@@ -171,7 +171,10 @@ absl::StatusOr<CreateSessionRequest> FromProto(const v1::CreateSessionRequest& r
     result.wait = FromProtoDuration(request.wait());
     if (!result.wait) return errors::InvalidField("wait", "is no valid duration");
   }
-  result.idempotency = IdempotencyOf(request);
+  // How long its caller waits is no part of what is created.
+  v1::CreateSessionRequest body = request;
+  body.clear_wait();
+  result.idempotency = IdempotencyOf(std::move(body));
   return result;
 }
 

@@ -35,9 +35,11 @@ absl::StatusOr<Agent> ApplyAgentPatch(const AgentPatch& patch, const Agent& curr
   Agent result = current;
   patch.name.ApplyTo(&result.name);
   patch.description.ApplyTo(&result.description);
+  EmptyIsNone(&result.description);
   patch.model.ApplyTo(&result.model);
-  if (patch.model.sets() && patch.keeps_effort) KeepEffort(current.model, &result.model);
+  if (patch.model.sets() && !patch.replaces_model) KeepEffort(current.model, &result.model);
   patch.system.ApplyTo(&result.system);
+  EmptyIsNone(&result.system);
   patch.mcp_servers.ApplyTo(&result.mcp_servers);
   patch.tools.ApplyTo(&result.tools);
   patch.skills.ApplyTo(&result.skills);

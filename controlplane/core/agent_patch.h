@@ -11,13 +11,14 @@
 namespace paddock {
 
 // What a create or an update call changes of an agent, for every front end (environment_patch.h
-// says how each fills it). Lists are replaced as a whole. A default patch changes nothing.
+// says how each fills it). Lists are replaced as a whole; an empty description or system is null. A
+// default patch changes nothing.
 struct AgentPatch {
   Change<std::string> name;  // Can't be cleared.
   Change<std::string> description;
   Change<nlohmann::json> model;  // Can't be cleared.
-  // A new model object without `effort` has the stored one.
-  bool keeps_effort = false;
+  // A new model object without `effort` has the stored one, unless an update mask names the model.
+  bool replaces_model = false;
   Change<std::string> system;
   Change<std::vector<McpServer>> mcp_servers;
   Change<std::vector<nlohmann::json>> tools;

@@ -72,15 +72,35 @@ TEST(AgentRulesTest, EachRuleNamesItsField) {
       {[](Agent* a) { a->model = ""; }, "model"},
       {[](Agent* a) { a->model = 5; }, "model"},
       {[](Agent* a) { a->model = json::array({"m"}); }, "model"},
-      {[](Agent* a) { a->model = json::object(); }, "model"},
+      {[](Agent* a) { a->model = json::object(); }, "model.id"},
       {[](Agent* a) {
          a->model = {{"id", ""}};
        },
-       "model"},
+       "model.id"},
       {[](Agent* a) {
          a->model = {{"id", 1}};
        },
-       "model"},
+       "model.id"},
+      {[](Agent* a) {
+         a->model = {{"id", std::string(257, 'm')}};
+       },
+       "model.id"},
+      {[](Agent* a) {
+         a->model = {{"id", "m"}, {"efort", "low"}};
+       },
+       "model.efort"},
+      {[](Agent* a) {
+         a->model = {{"id", "m"}, {"speed", "slow"}};
+       },
+       "model.speed"},
+      {[](Agent* a) { a->tools[1].erase("type"); }, "tools[1].type"},
+      {[](Agent* a) { a->tools[1]["type"] = "bash"; }, "tools[1].type"},
+      {[](Agent* a) { a->tools[1]["config"] = json::array(); }, "tools[1].config"},
+      {[](Agent* a) {
+         a->tools[1]["configs"] = {{{"enabled", true}}};
+       },
+       "tools[1].configs[0].name"},
+      {[](Agent* a) { a->tools[0].erase("mcp_server_name"); }, "tools[0].mcp_server_name"},
       {[](Agent* a) { a->model = std::string(257, 'm'); }, "model"},
       {[](Agent* a) {
          a->model = {{"id", "m"}, {"x", Nested(40)}};
@@ -137,7 +157,7 @@ TEST(AgentRulesTest, BoundsAreInclusive) {
     agent.mcp_servers.push_back({name, "https://x.com"});
     agent.tools.push_back(Toolset(name));
   }
-  agent.tools.resize(256, json::object());
+  agent.tools.resize(256, {{"type", "agent_toolset_20260401"}});
   EXPECT_TRUE(ValidateAgent(agent).ok()) << ValidateAgent(agent);
 }
 
@@ -161,6 +181,19 @@ TEST(AgentPatchTest, FieldsAreKeptSetAndCleared) {
   EXPECT_EQ(result->tools, Stored().tools);
   EXPECT_EQ(result->version, 3);
   EXPECT_FALSE(SameContent(*result, Stored()));
+}
+
+TEST(AgentPatchTest, AnEmptyDescriptionOrSystemIsNull) {
+  AgentPatch patch;
+  patch.description = Change<std::string>::Set("");
+  patch.system = Change<std::string>::Set("");
+  const auto updated = ApplyAgentPatch(patch, Stored());
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_EQ(updated->description, std::nullopt);
+  EXPECT_EQ(updated->system, std::nullopt);
+  AgentOverrides overrides;
+  overrides.system = std::optional<std::string>("");
+  EXPECT_EQ(ApplyOverrides(Stored(), overrides)->system, std::nullopt);
 }
 
 TEST(AgentPatchTest, ListsAreReplacedAndJudgedTogether) {
@@ -220,17 +253,18 @@ TEST(AgentOverridesTest, GivenFieldsReplaceAndTheAgentStays) {
   EXPECT_TRUE(SameContent(*ApplyOverrides(agent, {}), agent));
 }
 
-TEST(AgentPatchTest, EffortIsKeptWhereThePatchSaysSo) {
+TEST(AgentPatchTest, EffortIsKeptUnlessAMaskNamesTheModel) {
   const json low = json::parse(R"({"id": "n", "effort": "low"})");
   const json none = json::parse(R"({"id": "n"})");
   Agent stored = Stored();
   stored.model = json::parse(R"({"id": "m", "effort": "low"})");
   AgentPatch patch;
   patch.model = Change<json>::Set(none);
-  EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, none);
-  patch.keeps_effort = true;
   EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, low);
   EXPECT_EQ(ApplyAgentPatch(patch, Stored())->model, none);
+  patch.replaces_model = true;
+  EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, none);
+  patch.replaces_model = false;
   for (const char* explicit_model : {R"({"id": "n", "effort": null})", R"("n")"}) {
     patch.model = Change<json>::Set(json::parse(explicit_model));
     EXPECT_EQ(ApplyAgentPatch(patch, stored)->model, json::parse(explicit_model));

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "common/utf8.h"
+#include "controlplane/core/agent_json_rules.h"
 #include "controlplane/core/http_url.h"
 #include "controlplane/core/json_rules.h"
 #include "controlplane/core/text_rules.h"
@@ -15,8 +16,6 @@ namespace paddock {
 namespace {
 
 constexpr size_t kMaxServerNameCharacters = 255;
-constexpr size_t kMaxModelCharacters = 256;
-constexpr absl::string_view kMcpToolset = "mcp_toolset";
 
 // The member `key` of `object` if that is a string, else null.
 const std::string* StringMember(const nlohmann::json& object, absl::string_view key) {
@@ -33,15 +32,16 @@ class AgentChecker {
       : prefix_(prefix), violations_(violations) {}
 
   void CheckModel(const nlohmann::json& model) {
-    const std::string* id =
-        model.is_string() ? &model.get_ref<const std::string&>() : StringMember(model, "id");
-    if (id == nullptr || id->empty()) {
-      violations_->Add(Path("model"),
-                       "is required: a non-empty string, or an object with a non-empty `id`");
-      return;
+    const std::string path = Path("model");
+    if (model.is_object()) {
+      CheckModelObject(path, model, violations_);
+      CheckOpaqueJson(path, model, violations_);
+    } else if (model.is_string() && !model.get_ref<const std::string&>().empty()) {
+      CheckText(path, model.get_ref<const std::string&>(), 1, kMaxModelCharacters,
+                Controls::kRefused, violations_);
+    } else {
+      violations_->Add(path, "is required: a non-empty string, or an object with a non-empty `id`");
     }
-    CheckText(Path("model"), *id, 1, kMaxModelCharacters, Controls::kRefused, violations_);
-    CheckOpaqueJson(Path("model"), model, violations_);
   }
 
   void CheckSystem(const std::optional<std::string>& system) {
@@ -67,7 +67,8 @@ class AgentChecker {
     if (!CheckCount("tools", tools.size(), kMaxTools)) return;
     for (size_t i = 0; i < tools.size() && !violations_->full(); ++i) {
       const std::string path = Path(absl::StrCat("tools[", i, "]"));
-      CheckObject(path, tools[i]);
+      CheckTool(path, tools[i], violations_);
+      CheckOpaqueJson(path, tools[i], violations_);
       const std::string* type = StringMember(tools[i], "type");
       if (type != nullptr && *type == kMcpToolset) CheckToolset(path, tools[i]);
     }
@@ -76,7 +77,9 @@ class AgentChecker {
   void CheckSkills(const std::vector<nlohmann::json>& skills) {
     if (!CheckCount("skills", skills.size(), kMaxSkills)) return;
     for (size_t i = 0; i < skills.size() && !violations_->full(); ++i) {
-      CheckObject(Path(absl::StrCat("skills[", i, "]")), skills[i]);
+      const std::string path = Path(absl::StrCat("skills[", i, "]"));
+      if (!skills[i].is_object()) violations_->Add(path, "must be an object");
+      CheckOpaqueJson(path, skills[i], violations_);
     }
   }
 
@@ -102,14 +105,10 @@ class AgentChecker {
     return false;
   }
 
-  void CheckObject(const std::string& path, const nlohmann::json& value) {
-    if (!value.is_object()) violations_->Add(path, "must be an object");
-    CheckOpaqueJson(path, value, violations_);
-  }
-
   void CheckToolset(const std::string& path, const nlohmann::json& tool) {
     const std::string* server = StringMember(tool, "mcp_server_name");
-    if (server == nullptr || server_names_.count(*server) == 0) {
+    if (server == nullptr) return;  // CheckTool says so.
+    if (server_names_.count(*server) == 0) {
       violations_->Add(path + ".mcp_server_name", "must be the name of one of mcp_servers");
     } else {
       used_names_.insert(*server);
@@ -150,11 +149,16 @@ absl::StatusOr<AgentSnapshot> ApplyOverrides(const Agent& agent, const AgentOver
   AgentSnapshot snapshot = agent;
   if (overrides.model.has_value()) snapshot.model = *overrides.model;
   if (overrides.system.has_value()) snapshot.system = *overrides.system;
+  EmptyIsNone(&snapshot.system);
   if (overrides.mcp_servers.has_value()) snapshot.mcp_servers = *overrides.mcp_servers;
   if (overrides.tools.has_value()) snapshot.tools = *overrides.tools;
   if (overrides.skills.has_value()) snapshot.skills = *overrides.skills;
   PADDOCK_RETURN_IF_ERROR(Validate(snapshot, "agent.overrides."));
   return snapshot;
+}
+
+void EmptyIsNone(std::optional<std::string>* text) {
+  if (text->has_value() && (*text)->empty()) text->reset();
 }
 
 size_t ApproximateSize(const Agent& agent) {

@@ -27,8 +27,14 @@ class ChangeStore {
   // miss some (a commit out of order, a crash): it wakes, the revisions tell.
   virtual absl::StatusOr<Tail> ReadTail(int64_t position) = 0;
 
-  // The revisions of those that exist.
-  virtual absl::StatusOr<std::map<std::string, int64_t>> Revisions(
+  // What a watcher is to be woken for.
+  struct State {
+    int64_t revision = 0;
+    // Of a session; found out at each read, so no revision tells when it turns.
+    bool node_reachable = false;
+  };
+  // Of those that exist.
+  virtual absl::StatusOr<std::map<std::string, State>> States(
       WatchKind kind, const std::vector<std::string>& ids) = 0;
 };
 

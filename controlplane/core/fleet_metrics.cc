@@ -14,6 +14,12 @@ const Buckets& SecondsBuckets() {
   return *buckets;
 }
 
+const Buckets& BuildBuckets() {
+  static const Buckets* const buckets =
+      new Buckets{0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600};
+  return *buckets;
+}
+
 }  // namespace
 
 FleetMetrics::FleetMetrics(prometheus::Registry* registry)
@@ -33,6 +39,26 @@ FleetMetrics::FleetMetrics(prometheus::Registry* registry)
                   .Name("paddock_layer_builds_total")
                   .Help("Builds of layers that this replica has driven, by manager and outcome")
                   .Register(*registry)),
+      build_seconds_(BuildHistogram()
+                         .Name("paddock_layer_build_seconds")
+                         .Help("Time of those builds, by manager and outcome")
+                         .Register(*registry)),
+      builds_under_way_(BuildGauge()
+                            .Name("paddock_layer_builds_under_way")
+                            .Help("Builds of layers that this replica drives now")
+                            .Register(*registry)
+                            .Add({})),
+      images_waiting_(BuildGauge()
+                          .Name("paddock_images_waiting")
+                          .Help("Images to be made that no build is under way for (as read, at "
+                                "most 200)")
+                          .Register(*registry)
+                          .Add({})),
+      renewals_(BuildCounter()
+                    .Name("paddock_build_lease_renewals_total")
+                    .Help("Times that this replica has renewed the lease of a build")
+                    .Register(*registry)
+                    .Add({})),
       nodes_(BuildGauge().Name("paddock_nodes").Help("Nodes by state").Register(*registry)),
       connections_(BuildGauge()
                        .Name("paddock_database_connections")
@@ -75,6 +101,23 @@ void FleetMetrics::CountHeartbeat(absl::string_view outcome) {
 void FleetMetrics::CountBuild(absl::string_view manager, absl::string_view outcome) {
   builds_.Add({{"manager", std::string(manager)}, {"outcome", std::string(outcome)}}).Increment();
 }
+
+void FleetMetrics::ObserveBuild(absl::string_view manager, absl::string_view outcome,
+                                absl::Duration duration) {
+  build_seconds_
+      .Add({{"manager", std::string(manager)}, {"outcome", std::string(outcome)}}, BuildBuckets())
+      .Observe(absl::ToDoubleSeconds(duration));
+}
+
+void FleetMetrics::SetBuildsUnderWay(size_t count) {
+  builds_under_way_.Set(static_cast<double>(count));
+}
+
+void FleetMetrics::SetImagesWaiting(size_t count) {
+  images_waiting_.Set(static_cast<double>(count));
+}
+
+void FleetMetrics::CountRenewal() { renewals_.Increment(); }
 
 void FleetMetrics::ObserveBatch(size_t size) { batch_size_.Observe(static_cast<double>(size)); }
 

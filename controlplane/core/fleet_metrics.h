@@ -32,8 +32,14 @@ class FleetMetrics {
   void SetQueueLength(int64_t length);
   void SetWatchers(int64_t count);
   void SetConnections(int64_t in_use, int64_t waiting);
-  // paddock_layer_builds_total by manager and outcome: built, failed, cancelled, lost.
+  // paddock_layer_builds_total by manager and outcome: built, failed, retried, cancelled, lost.
   void CountBuild(absl::string_view manager, absl::string_view outcome);
+  // paddock_layer_build_seconds, by the same.
+  void ObserveBuild(absl::string_view manager, absl::string_view outcome, absl::Duration duration);
+  // paddock_layer_builds_under_way, paddock_images_waiting, paddock_build_lease_renewals_total.
+  void SetBuildsUnderWay(size_t count);
+  void SetImagesWaiting(size_t count);
+  void CountRenewal();
   // paddock_reconcile_seconds.
   void ObserveReconcile(absl::Duration duration);
 
@@ -42,6 +48,10 @@ class FleetMetrics {
   prometheus::Family<prometheus::Counter>& creates_;
   prometheus::Family<prometheus::Counter>& heartbeats_;
   prometheus::Family<prometheus::Counter>& builds_;
+  prometheus::Family<prometheus::Histogram>& build_seconds_;
+  prometheus::Gauge& builds_under_way_;
+  prometheus::Gauge& images_waiting_;
+  prometheus::Counter& renewals_;
   prometheus::Family<prometheus::Gauge>& nodes_;
   prometheus::Family<prometheus::Gauge>& connections_;
   prometheus::Histogram& batch_size_;

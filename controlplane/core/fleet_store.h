@@ -56,7 +56,8 @@ class FleetStore {
   // The head of the queue, oldest first.
   virtual absl::StatusOr<std::vector<QueuedSession>> Queue(int limit) = 0;
 
-  // Sessions in `phase` for longer than `age`.
+  // Sessions in `phase` for longer than `age`; without KEEP sessions that are started again from
+  // their files, which are waited for as long as their node takes.
   virtual absl::StatusOr<std::vector<StuckSession>> Stuck(SessionPhase phase, absl::Duration age,
                                                           int limit) = 0;
 

@@ -13,6 +13,7 @@ namespace paddock {
 namespace {
 
 constexpr absl::Duration kPassInterval = absl::Milliseconds(500);
+constexpr absl::Duration kLostInterval = absl::Seconds(1);
 constexpr absl::Duration kExpireInterval = absl::Seconds(30);
 constexpr absl::Duration kViewAge = absl::Milliseconds(50);
 constexpr absl::Duration kDoubtFor = absl::Seconds(15);
@@ -73,7 +74,11 @@ ImageFailure FailureOf(const LayerOrder& order, const char* reason, absl::string
 }  // namespace
 
 ImageBuilder::ImageBuilder(const Deps& deps, const Settings& settings)
-    : deps_(deps), settings_(settings), holder_(NewId("replica_", deps.clock->Now())) {}
+    : deps_(deps),
+      settings_(settings),
+      holder_(NewId("replica_", deps.clock->Now())),
+      losses_({deps.store, deps.view, deps.hub, this, deps.wake_reconciler},
+              settings.images_can_be_pulled) {}
 
 ImageBuilder::~ImageBuilder() { StopPasses(); }
 
@@ -103,11 +108,20 @@ void ImageBuilder::Run() {
 
 absl::Status ImageBuilder::Pass() {
   PADDOCK_ASSIGN_OR_RETURN(const std::vector<EnvironmentId> idle, deps_.store->Idle(kIdleLimit));
+  deps_.metrics->SetImagesWaiting(idle.size());
   for (const EnvironmentId& id : idle) Kick(id);
   const absl::Duration now = deps_.clock->Monotonic();
+  if (now - last_lost_ >= kLostInterval) {
+    last_lost_ = now;
+    PADDOCK_RETURN_IF_ERROR(losses_.Look());
+  }
   if (now - last_expire_ < kExpireInterval) return absl::OkStatus();
   last_expire_ = now;
   return deps_.store->Expire(kExpireLimit).status();
+}
+
+void ImageBuilder::Missing(const SessionId& id, int64_t generation) {
+  deps_.executor->Run([this, id, generation] { losses_.Missing(id, generation); });
 }
 
 void ImageBuilder::Kick(const EnvironmentId& id) {
@@ -229,8 +243,8 @@ void ImageBuilder::Build(const Environment& environment, const ImagePlan& plan, 
                             {"manager", plan.step.manager},
                             {"toolchain", plan.step.toolchain},
                             {"node_id", node.id.value()}});
-  const LayerBuild::Deps deps = {deps_.store,  deps_.client, deps_.executor,
-                                 deps_.timers, deps_.hub,    deps_.clock};
+  const LayerBuild::Deps deps = {deps_.store, deps_.client, deps_.executor, deps_.timers,
+                                 deps_.hub,   deps_.clock,  deps_.metrics};
   // Found again by its id, so that build and callback don't own each other.
   auto build = std::make_shared<LayerBuild>(
       deps, NodeTarget{node.id, node.address}, OrderOf(environment, plan, build_id, settings_),
@@ -242,12 +256,14 @@ void ImageBuilder::Build(const Environment& environment, const ImagePlan& plan, 
           absl::MutexLock lock(&mutex_);
           ended = std::move(builds_[build_id]);
           builds_.erase(build_id);
+          deps_.metrics->SetBuildsUnderWay(builds_.size());
         }
         Ended(ended, attempt, ending, outcome);
       });
   {
     absl::MutexLock lock(&mutex_);
     builds_[build_id] = build;
+    deps_.metrics->SetBuildsUnderWay(builds_.size());
   }
   build->Start();
 }
@@ -258,10 +274,10 @@ void ImageBuilder::Ended(const std::shared_ptr<LayerBuild>& build, int attempt,
   absl::Status status;
   switch (ending) {
     case LayerBuild::Ending::kLost:
-      deps_.metrics->CountBuild(order.manager, "lost");
+      Count(*build, "lost");
       return;
     case LayerBuild::Ending::kUnneeded:
-      deps_.metrics->CountBuild(order.manager, "cancelled");
+      Count(*build, "cancelled");
       status = deps_.store->Release(order.cache_key, order.build_id, absl::ZeroDuration(), 0);
       break;
     case LayerBuild::Ending::kAnswered:
@@ -284,7 +300,7 @@ absl::Status ImageBuilder::Committed(const LayerBuild& build, const BuiltLayer& 
   PADDOCK_ASSIGN_OR_RETURN(
       const std::vector<EnvironmentId> waiting,
       deps_.store->Commit(LayerOf(order, built), order.build_id, build.node().id));
-  deps_.metrics->CountBuild(order.manager, "built");
+  Count(build, "built");
   LogInfo("layer built", {{"build_id", order.build_id},
                           {"manager", order.manager},
                           {"digest", built.digest},
@@ -305,7 +321,7 @@ absl::Status ImageBuilder::Failed(const LayerBuild& build, int attempt,
   }
   PADDOCK_ASSIGN_OR_RETURN(const std::vector<EnvironmentId> concerned,
                            deps_.store->Fail(order.cache_key, order.build_id, failure));
-  deps_.metrics->CountBuild(order.manager, "failed");
+  Count(build, "failed");
   LogInfo("build failed", {{"build_id", order.build_id},
                            {"manager", order.manager},
                            {"package", failure.package},
@@ -328,6 +344,7 @@ absl::Status ImageBuilder::TryAgain(const LayerBuild& build, int attempt, const 
   if (attempt >= kMaxAttempts) {
     return Failed(build, attempt, FailureOf(order, "NODE_FAILED", why.message()));
   }
+  Count(build, "retried");
   const bool busy = absl::IsResourceExhausted(why);
   const bool handed_on = absl::IsCancelled(why);
   if (!busy && !handed_on) Doubt(build.node().id);
@@ -339,6 +356,11 @@ absl::Status ImageBuilder::TryAgain(const LayerBuild& build, int attempt, const 
   if (busy) delay = kFirstDelay;
   if (handed_on) delay = absl::ZeroDuration();
   return deps_.store->Release(order.cache_key, order.build_id, delay, busy ? attempt - 1 : attempt);
+}
+
+void ImageBuilder::Count(const LayerBuild& build, absl::string_view outcome) {
+  deps_.metrics->CountBuild(build.order().manager, outcome);
+  deps_.metrics->ObserveBuild(build.order().manager, outcome, build.age());
 }
 
 void ImageBuilder::Tell(const std::vector<EnvironmentId>& environments) {

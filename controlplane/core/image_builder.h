@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "controlplane/core/fleet_metrics.h"
+#include "controlplane/core/image_losses.h"
 #include "controlplane/core/image_plan.h"
 #include "controlplane/core/image_store.h"
 #include "controlplane/core/image_work.h"
@@ -49,6 +50,9 @@ class ImageBuilder : public ImageWork {
   // One pass, for tests and for the thread; blocks for the database.
   absl::Status Pass();
 
+  // The session's start found no image on its node. Doesn't block.
+  void Missing(const SessionId& id, int64_t generation);
+
   void Kick(const EnvironmentId& id) override;
   void Recheck() override;
 
@@ -72,6 +76,7 @@ class ImageBuilder : public ImageWork {
 
   void Build(const Environment& environment, const ImagePlan& plan, const Node& node,
              const std::string& build_id, int attempt);
+  void Count(const LayerBuild& build, absl::string_view outcome);
   void Tell(const std::vector<EnvironmentId>& environments);
   bool IsDoubtful(const NodeId& node);
   void Doubt(const NodeId& node);
@@ -79,7 +84,9 @@ class ImageBuilder : public ImageWork {
   const Deps deps_;
   const Settings settings_;
   const std::string holder_;
-  absl::Duration last_expire_ = -absl::InfiniteDuration();  // Of passes only.
+  ImageLosses losses_;
+  absl::Duration last_expire_ = -absl::InfiniteDuration();  // These two are of passes only.
+  absl::Duration last_lost_ = -absl::InfiniteDuration();
   absl::Mutex mutex_;
   std::map<EnvironmentId, Turn> turns_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::shared_ptr<LayerBuild>> builds_ ABSL_GUARDED_BY(mutex_);

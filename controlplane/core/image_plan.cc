@@ -152,6 +152,12 @@ ImagePlan Build(const std::vector<Progress>& able, const NodeDoubt& doubt) {
 
 }  // namespace
 
+bool IsSomewhere(const std::vector<Node>& nodes, const std::string& digest) {
+  return std::any_of(nodes.begin(), nodes.end(), [&digest](const Node& node) {
+    return node.state != NodeState::kLost && Has(node, digest);
+  });
+}
+
 absl::StatusOr<ImagePlan> PlanImage(const Environment& environment, const std::vector<Node>& nodes,
                                     bool images_can_be_pulled, const NodeDoubt& doubt,
                                     const LayerLookup& lookup) {

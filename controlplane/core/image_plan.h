@@ -33,6 +33,9 @@ struct ImagePlan {
   std::string message;
 };
 
+// Whether a node that isn't lost has the image.
+bool IsSomewhere(const std::vector<Node>& nodes, const std::string& digest);
+
 // The image of `environment`, which has a cloud config. It is READY where one node that answers
 // (any at all, when images can be pulled) has all of its layers; else it goes on where most of them
 // are, so nothing is built twice because two nodes have a half each.

@@ -106,8 +106,29 @@ class ImageStore {
   virtual absl::StatusOr<bool> Settle(const EnvironmentId& id, int64_t generation,
                                       const std::vector<Layer>& layers) = 0;
 
-  // The node lacks what it was thought to have.
+  // The node lacks what it was thought to have. Where nodes pull images, their registry lacks it as
+  // well: this layer and all below it are forgotten, and made (or pushed) again by whoever needs
+  // them.
   virtual absl::Status ForgetImage(const NodeId& node, const std::string& digest) = 0;
+
+  // The same, of the image that the session's start on its node needed. OK as well when the session
+  // has moved on.
+  virtual absl::Status ForgetImageOf(const SessionId& id, int64_t generation) = 0;
+
+  // An image that sessions in the queue are pinned to.
+  struct QueuedImage {
+    EnvironmentId environment_id;
+    std::string digest;
+    bool known = false;  // A layer of this digest is recorded.
+  };
+  virtual absl::StatusOr<std::vector<QueuedImage>> QueuedImages(int limit) = 0;
+
+  // Nobody has the image `digest` any more: the environment's sessions in the queue that are pinned
+  // to it wait for the environment's image as it is now, and are pinned to that one. With `remake`
+  // that is made anew. False, and nothing is changed, when the environment's image isn't
+  // `generation`'s any more.
+  virtual absl::StatusOr<bool> AwaitAgain(const EnvironmentId& id, int64_t generation,
+                                          const std::string& digest, bool remake) = 0;
 
   // Lines of one build's log; `first` is the number of the first one, counted from 1. Wakes
   // watchers of the images that wait for the key; answers their environments.

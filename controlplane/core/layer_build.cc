@@ -35,7 +35,8 @@ LayerBuild::LayerBuild(const Deps& deps, NodeTarget node, LayerOrder order, absl
       order_(std::move(order)),
       lease_(lease),
       done_(std::move(done)),
-      renewed_at_(deps.clock->Monotonic()) {}
+      begun_(deps.clock->Monotonic()),
+      renewed_at_(begun_) {}
 
 void LayerBuild::Start() {
   const std::shared_ptr<LayerBuild> self = shared_from_this();
@@ -94,6 +95,7 @@ void LayerBuild::Renew() {
   }
   if (!renewal->held) return Stop(Ending::kLost);
   if (!renewal->needed) return Stop(Ending::kUnneeded);
+  deps_.metrics->CountRenewal();
   absl::MutexLock lock(&mutex_);
   renewed_at_ = now;
 }

@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "controlplane/core/executor.h"
+#include "controlplane/core/fleet_metrics.h"
 #include "controlplane/core/image_store.h"
 #include "controlplane/core/node_client.h"
 #include "controlplane/core/watch_hub.h"
@@ -35,6 +36,7 @@ class LayerBuild : public std::enable_shared_from_this<LayerBuild> {
     Timers* timers = nullptr;
     WatchHub* hub = nullptr;
     Clock* clock = nullptr;
+    FleetMetrics* metrics = nullptr;
   };
 
   enum class Ending {
@@ -54,6 +56,8 @@ class LayerBuild : public std::enable_shared_from_this<LayerBuild> {
 
   const NodeTarget& node() const { return node_; }
   const LayerOrder& order() const { return order_; }
+  // Since it was made.
+  absl::Duration age() const { return deps_.clock->Monotonic() - begun_; }
 
  private:
   void RenewLater();
@@ -72,6 +76,7 @@ class LayerBuild : public std::enable_shared_from_this<LayerBuild> {
   const LayerOrder order_;
   const absl::Duration lease_;
   const Done done_;
+  const absl::Duration begun_;
   absl::Mutex mutex_;
   std::shared_ptr<NodeCall> call_ ABSL_GUARDED_BY(mutex_);
   Ending ending_ ABSL_GUARDED_BY(mutex_) = Ending::kAnswered;

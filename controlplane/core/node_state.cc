@@ -16,7 +16,11 @@ std::string Silence(const Node& node) {
 }  // namespace
 
 void SetNodeState(const Settings& settings, Node* node) {
-  if (node->silent_for > settings.lost_after) {
+  if (node->silent_for < -settings.not_ready_after) {
+    // The database's clock was stepped back: the next heartbeat tells whether the node answers.
+    node->state = NodeState::kNotReady;
+    node->state_reason = "Its last heartbeat lies in the future.";
+  } else if (node->silent_for > settings.lost_after) {
     node->state = NodeState::kLost;
     node->state_reason = Silence(*node);
   } else if (node->silent_for > settings.not_ready_after) {

@@ -1,5 +1,6 @@
 #include "controlplane/core/node_view.h"
 
+#include <iterator>
 #include <utility>
 
 namespace paddock {
@@ -26,15 +27,46 @@ absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
     refreshing_ = true;
   }
   absl::StatusOr<std::vector<Node>> nodes = store_->ListAll();
-  Fleet fleet = nodes.ok() ? FleetOf(*std::move(nodes)) : Fleet();
+  Fleet old;  // Ends outside of the lock.
   absl::MutexLock lock(&mutex_);
   refreshing_ = false;
   last_refresh_ = nodes.status();
   if (!nodes.ok()) return nodes.status();
-  // The old one ends outside of the lock.
-  std::swap(fleet_, fleet);
+  Mark(&*nodes);
+  old = std::exchange(fleet_, FleetOf(*std::move(nodes)));
   read_at_ = now;
   return absl::OkStatus();
+}
+
+void NodeView::Avoid(const NodeId& id) {
+  const absl::Duration now = clock_->Monotonic();
+  absl::MutexLock lock(&mutex_);
+  absl::Duration& until = avoid_until_.try_emplace(id, -absl::InfiniteDuration()).first->second;
+  const bool news = until <= now;
+  until = now + kAvoidFor;
+  if (!news) return;
+  MarkAgain();
+}
+
+void NodeView::Trust(const NodeId& id) {
+  absl::MutexLock lock(&mutex_);
+  if (avoid_until_.empty() || avoid_until_.erase(id) == 0) return;
+  MarkAgain();
+}
+
+void NodeView::MarkAgain() {
+  std::vector<Node> nodes = *fleet_.nodes;
+  Mark(&nodes);
+  // In the same places, so what was charged since the reading stays.
+  fleet_.nodes = std::make_shared<const std::vector<Node>>(std::move(nodes));
+}
+
+void NodeView::Mark(std::vector<Node>* nodes) {
+  const absl::Duration now = clock_->Monotonic();
+  for (auto it = avoid_until_.begin(); it != avoid_until_.end();) {
+    it = it->second <= now ? avoid_until_.erase(it) : std::next(it);
+  }
+  for (Node& node : *nodes) node.avoided = avoid_until_.count(node.id) > 0;
 }
 
 }  // namespace paddock

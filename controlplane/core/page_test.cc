@@ -30,7 +30,7 @@ TEST(Page, EveryChangedCharacterMakesATokenInvalid) {
   }
   EXPECT_FALSE(ParsePageRequest("s", {0, token.substr(1)}).ok());
   EXPECT_FALSE(ParsePageRequest("s", {0, token + "A"}).ok());
-  EXPECT_FALSE(ParsePageRequest("s", {0, "\xff\x00"}).ok());
+  EXPECT_FALSE(ParsePageRequest("s", {0, std::string("\xff\x00", 2)}).ok());
 }
 
 TEST(Page, TokenOfAnotherScopeIsInvalid) {

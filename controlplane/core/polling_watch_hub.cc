@@ -156,15 +156,21 @@ void PollingWatchHub::Sweep(WatchKind kind) {
   for (size_t begin = 0; begin < ids.size(); begin += kSweepChunk) {
     const std::vector<std::string> chunk(ids.begin() + begin,
                                          ids.begin() + std::min(ids.size(), begin + kSweepChunk));
-    absl::StatusOr<std::map<std::string, int64_t>> revisions = store_->Revisions(kind, chunk);
-    if (!revisions.ok()) return;
+    absl::StatusOr<std::map<std::string, ChangeStore::State>> states = store_->States(kind, chunk);
+    if (!states.ok()) return;
     absl::MutexLock lock(&mutex_);
     for (const std::string& id : chunk) {
-      auto found = revisions->find(id);
-      const int64_t revision = found == revisions->end() ? 0 : found->second;
+      // Revision 0: it is gone.
+      const ChangeStore::State state = (*states)[id];
       auto range = entries_.equal_range(Key(kind, id));
       for (auto it = range.first; it != range.second; ++it) {
-        if (revision == 0 || revision > it->second->seen) Wake(it->second, revision);
+        Entry& entry = *it->second;
+        // Also at the first sweep: it may have turned since the watcher's first look.
+        const bool turned = entry.node_reachable != state.node_reachable;
+        entry.node_reachable = state.node_reachable;
+        if (turned || state.revision == 0 || state.revision > entry.seen) {
+          Wake(it->second, state.revision);
+        }
       }
     }
   }

@@ -3,6 +3,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -47,7 +48,8 @@ class PollingWatchHub : public WatchHub {
     Key key;
     Watcher watcher;
     int64_t seen = 0;
-    int64_t revision = 0;  // That the next call tells.
+    int64_t revision = 0;                // That the next call tells.
+    std::optional<bool> node_reachable;  // As the last sweep found it.
     bool queued = false;
     bool running = false;
     bool again = false;  // Woken while running.

@@ -1,6 +1,6 @@
 #include "controlplane/core/reconcile_plan.h"
 
-#include <set>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -52,17 +52,18 @@ std::vector<SessionStore::Move> PlanQueue(const std::vector<QueuedSession>& queu
                                           std::vector<Node> nodes, bool images_can_be_pulled,
                                           uint64_t seed) {
   std::vector<SessionStore::Move> moves;
-  std::set<std::string> held_back;
+  std::map<std::string, std::string> held_back;  // Shapes, and why the first of each waits.
   for (const QueuedSession& session : queue) {
     SchedulingResult result;
-    if (held_back.count(session.shape) > 0) {
-      result.reason = "NO_ROOM";
-      result.message = "Waits behind others for a node with room.";
+    const auto first = held_back.find(session.shape);
+    if (first != held_back.end()) {
+      result.reason = first->second;
+      result.message = "Waits behind others with the same needs.";
     } else {
       result = Schedule(nodes, NeedsOf(session, images_can_be_pulled), seed++);
     }
     if (result.candidates.empty()) {
-      held_back.insert(session.shape);
+      held_back.emplace(session.shape, result.reason);
       // Only the reason counts as news, messages with numbers would change at every turn; but for
       // the first that says more.
       if (session.reason == result.reason && session.message != kWaitsForRoom) continue;
@@ -100,6 +101,27 @@ std::vector<SessionTransition> PlanDrain(const Node& node,
   return plan;
 }
 
+std::vector<SessionTransition> PlanNeverStarted(const std::vector<RunningSession>& sessions) {
+  std::vector<SessionTransition> plan;
+  for (const RunningSession& session : sessions) {
+    // A later generation is started from the files of the one before.
+    if (session.on_node_loss != OnNodeLoss::kKeep || session.phase != SessionPhase::kStarting ||
+        session.generation != 1) {
+      continue;
+    }
+    SessionTransition transition;
+    transition.id = session.id;
+    transition.generation = session.generation;
+    transition.to = SessionPhase::kTerminated;
+    transition.only_from = SessionPhase::kStarting;
+    transition.reason = "NODE_LOST";
+    transition.message = "Its node fell silent before it had started; nothing of it is lost.";
+    transition.stop_reason = transition.reason;
+    plan.push_back(std::move(transition));
+  }
+  return plan;
+}
+
 SessionTransition PlanStuck(const StuckSession& session) {
   SessionTransition transition;
   transition.id = session.id;
@@ -107,8 +129,8 @@ SessionTransition PlanStuck(const StuckSession& session) {
   transition.to = SessionPhase::kTerminated;
   switch (session.phase) {
     case SessionPhase::kPending:
-      transition.reason = "NO_ROOM";
-      transition.message = "No node had room for it in time.";
+      transition.reason = session.reason.empty() ? "NO_ROOM" : session.reason;
+      transition.message = "No node took it in time.";
       break;
     case SessionPhase::kStarting:
       transition.reason = "START_TIMED_OUT";

@@ -26,6 +26,10 @@ std::vector<SessionTransition> PlanDrain(const Node& node,
                                          const std::vector<RunningSession>& sessions,
                                          absl::Time now);
 
+// A lost node: KEEP sessions that never ran there end, with the reason; nothing is lost with them.
+// Those that ran are waited for.
+std::vector<SessionTransition> PlanNeverStarted(const std::vector<RunningSession>& sessions);
+
 // A session that stays in a phase beyond its bound ends, with the reason.
 SessionTransition PlanStuck(const StuckSession& session);
 

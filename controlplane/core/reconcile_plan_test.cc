@@ -56,6 +56,17 @@ TEST(PlanQueue, HoldsBackItsShapeOnly) {
   EXPECT_FALSE(moves[2].candidates.empty());
 }
 
+TEST(PlanQueue, WhoWaitsBehindOthersSaysWhatTheyWaitFor) {
+  Node silent = MakeNode("a", 9);
+  silent.state = NodeState::kNotReady;
+  const auto moves = PlanQueue({Queued("1"), Queued("2")}, {silent}, false, 0);
+  ASSERT_EQ(moves.size(), 2u);
+  EXPECT_EQ(moves[0].reason, "NO_READY_NODE");
+  EXPECT_EQ(moves[1].reason, "NO_READY_NODE");
+  EXPECT_EQ(PlanStuck({SessionId("1"), 0, SessionPhase::kPending, "NO_READY_NODE"}).reason,
+            "NO_READY_NODE");
+}
+
 TEST(PlanQueue, WaitingSessionsThatSaySoAreLeftAlone) {
   QueuedSession session = Queued("1");
   session.reason = "NO_NODES";
@@ -93,6 +104,22 @@ TEST(PlanLost, MovesRescheduleSessionsWithTheCounterThatWasSeen) {
   EXPECT_EQ(moves[0].id.value(), "r");
   EXPECT_EQ(moves[0].lost_node_counter, 17);
   EXPECT_EQ(moves[0].candidates.size(), 1u);
+}
+
+TEST(PlanNeverStarted, EndsFirstGenerationsThatWaitedForTheirStartAndNoOthers) {
+  RunningSession fresh = Running("fresh", OnNodeLoss::kKeep, SessionPhase::kStarting);
+  fresh.generation = 1;
+  RunningSession moves = fresh;
+  moves.on_node_loss = OnNodeLoss::kReschedule;
+  RunningSession runs = Running("runs", OnNodeLoss::kKeep);
+  runs.generation = 1;
+  const RunningSession again = Running("again", OnNodeLoss::kKeep, SessionPhase::kStarting);
+  const auto plan = PlanNeverStarted({fresh, moves, runs, again});
+  ASSERT_EQ(plan.size(), 1u);
+  EXPECT_EQ(plan[0].id.value(), "fresh");
+  EXPECT_EQ(plan[0].to, SessionPhase::kTerminated);
+  EXPECT_EQ(plan[0].only_from, SessionPhase::kStarting);
+  EXPECT_EQ(plan[0].stop_reason, "NODE_LOST");
 }
 
 TEST(PlanStuck, EveryBoundedPhaseEndsWithAReason) {

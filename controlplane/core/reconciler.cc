@@ -172,6 +172,9 @@ absl::Status Reconciler::Losses() {
                   seed_++)) {
       PADDOCK_RETURN_IF_ERROR(Place(move));
     }
+    absl::StatusOr<std::vector<TransitionResult>> ended =
+        deps_.driver->Apply(PlanNeverStarted(sessions));
+    if (!ended.ok()) return ended.status();
   }
   return absl::OkStatus();
 }
@@ -192,7 +195,7 @@ absl::Status Reconciler::Stuck() {
 absl::Status Reconciler::Stops() {
   PADDOCK_ASSIGN_OR_RETURN(const std::vector<StopOrder> stops,
                            deps_.fleet->UnconfirmedStops(kStopRetryAge, kBatch));
-  for (const StopOrder& stop : stops) deps_.driver->Stop(stop, [](absl::Status) {});
+  for (const StopOrder& stop : stops) deps_.driver->Stop(stop, [](const absl::Status&) {});
   return absl::OkStatus();
 }
 

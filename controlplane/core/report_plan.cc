@@ -55,6 +55,17 @@ void PlanMissing(const PlacementState& placement, int64_t applied_revision, Repo
   plan->transitions.push_back(std::move(lost));
 }
 
+// What is to run there and isn't reported yet.
+std::set<Key> RunsToCome(const std::vector<PlacementState>& placements,
+                         const std::set<Key>& reported) {
+  std::set<Key> coming;
+  for (const PlacementState& placement : placements) {
+    const Key key(placement.session_id, placement.generation);
+    if (!placement.stop && reported.count(key) == 0) coming.insert(key);
+  }
+  return coming;
+}
+
 }  // namespace
 
 ReportPlan PlanReport(const std::vector<PlacementState>& placements,
@@ -67,10 +78,17 @@ ReportPlan PlanReport(const std::vector<PlacementState>& placements,
   ReportPlan plan;
   std::set<Key> reported;
   for (const SessionStatus& status : sessions) {
+    reported.insert({status.session_id, status.generation});
+  }
+  const std::set<Key> coming = RunsToCome(placements, reported);
+  for (const SessionStatus& status : sessions) {
     const Key key(status.session_id, status.generation);
-    reported.insert(key);
     auto it = by_key.find(key);
     if (it == by_key.end()) {
+      // The next generation takes its place there, and may start from its files: a stop would take
+      // them away.
+      auto next = coming.upper_bound(key);
+      if (next != coming.end() && next->first == status.session_id) continue;
       plan.stops.push_back({status.session_id, status.generation, "STALE_GENERATION"});
     } else {
       PlanReported(status, *it->second, &plan);

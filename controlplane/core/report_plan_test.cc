@@ -91,6 +91,19 @@ TEST(ReportPlan, StaleGenerationIsIgnoredAndStopped) {
   EXPECT_EQ(plan.stops[0].generation, 1);
 }
 
+TEST(ReportPlan, AnEndedGenerationWhoseSuccessorIsToStartFromItsFilesIsntStopped) {
+  const SessionStatus rebooted =
+      Status(SessionPhase::kTerminated, "NODE_REBOOTED", /*generation=*/1);
+  const ReportPlan plan = Complete({RunOf(SessionPhase::kStarting, 10)}, {rebooted});
+  EXPECT_TRUE(plan.stops.empty());
+  EXPECT_FALSE(plan.settled);
+  // Another session's run is no successor, and one that is to end is none either.
+  PlacementState other = RunOf(SessionPhase::kStarting, 10);
+  other.session_id = SessionId("sesn_2");
+  EXPECT_EQ(Complete({other}, {rebooted}).stops.size(), 1u);
+  EXPECT_EQ(Complete({StopAt(10)}, {rebooted}).stops.size(), 1u);
+}
+
 TEST(ReportPlan, AbsenceCountsOnlyWhenTheStopIsApplied) {
   EXPECT_TRUE(Complete({StopAt(10)}, {}, 9).absent.empty());
   EXPECT_FALSE(Complete({StopAt(10)}, {}, 9).settled);

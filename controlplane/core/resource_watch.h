@@ -6,12 +6,43 @@
 
 #include "absl/status/statusor.h"
 #include "common/errors.h"
+#include "common/session_phase.h"
+#include "controlplane/core/resources.h"
 #include "controlplane/core/watch_hub.h"
 
 namespace paddock {
 
-// Watches one resource: loads it now, and again whenever the hub tells of a higher revision. T has
-// a member `revision`. `load` reads it with its tenant's scope and may block; `watcher` is as in
+// What a watcher has been told of a resource.
+class Told {
+ public:
+  // A watch that goes on from a revision takes a session's node for reachable.
+  explicit Told(int64_t revision) : revision_(revision) {}
+
+  // Whether `resource` says more; if so, it is told from now on. Revisions never fall.
+  template <typename T>
+  bool IsNews(const T& resource) {
+    const bool reachable = NodeReachable(resource);
+    if (resource.revision < revision_) return false;
+    if (resource.revision == revision_ && reachable == node_reachable_) return false;
+    revision_ = resource.revision;
+    node_reachable_ = reachable;
+    return true;
+  }
+  int64_t revision() const { return revision_; }
+
+ private:
+  // Of a session that waits or has ended no node counts.
+  static bool NodeReachable(const Session& session) {
+    return session.node_reachable || session.node_id.empty() || IsFinal(session.state);
+  }
+  static bool NodeReachable(const Environment&) { return true; }
+
+  int64_t revision_;
+  bool node_reachable_ = true;
+};
+
+// Watches one resource, an environment or a session: loads it now, and again whenever the hub tells
+// of a change. `load` reads it with its tenant's scope and may block; `watcher` is as in
 // SessionOperations::Watch. Blocks for the first load and returns its error.
 template <typename T>
 absl::StatusOr<std::unique_ptr<Subscription>> WatchResource(
@@ -20,27 +51,21 @@ absl::StatusOr<std::unique_ptr<Subscription>> WatchResource(
   absl::StatusOr<T> now = load();
   if (!now.ok()) return now.status();
   if (after_revision > now->revision) return errors::RevisionTooOld(after_revision);
-  auto delivered = std::make_shared<int64_t>(after_revision);
-  if (now->revision > *delivered) {
-    *delivered = now->revision;
-    watcher(*std::move(now));
-  }
-  // Calls of one subscription never overlap, so `delivered` needs no lock.
-  return hub->Subscribe(kind, id, *delivered, [=](int64_t) {
+  auto told = std::make_shared<Told>(after_revision);
+  if (told->IsNews(*now)) watcher(*std::move(now));
+  // Calls of one subscription never overlap, so `told` needs no lock.
+  return hub->Subscribe(kind, id, told->revision(), [=](int64_t) {
     absl::StatusOr<T> next = load();
     if (!next.ok()) {
       // The database will be back, and the hub's sweep finds what is newer by then.
       if (absl::IsUnavailable(next.status()) || absl::IsResourceExhausted(next.status())) {
-        return *delivered;
+        return told->revision();
       }
       watcher(next.status());
       return WatchHub::kEnd;
     }
-    if (next->revision > *delivered) {
-      *delivered = next->revision;
-      watcher(*std::move(next));
-    }
-    return *delivered;
+    if (told->IsNews(*next)) watcher(*std::move(next));
+    return told->revision();
   });
 }
 

@@ -312,6 +312,7 @@ struct Node {
   NodeState state = NodeState::kNotReady;
   std::string state_reason;
   std::string not_schedulable_reason;  // As the node says; empty: it takes work.
+  bool avoided = false;                // See NodeView::Avoid. Never stored.
   bool cordoned = false;
   bool draining = false;
   std::optional<absl::Time> drain_deadline;

@@ -16,6 +16,8 @@ constexpr size_t kMaxCandidates = 5;
 constexpr size_t kMaxReasons = 3;
 // More than the spread between an empty and a full node.
 constexpr double kImageBonus = 2.0;
+// More than all else: a node that has just failed is the last choice, and still one.
+constexpr double kAvoidedMalus = 10.0;
 
 double Share(int64_t used, int64_t request, int64_t capacity) {
   return static_cast<double>(used + request) / static_cast<double>(std::max<int64_t>(capacity, 1));
@@ -75,13 +77,18 @@ SchedulingResult Explain(const std::map<Unfit, int>& counts, size_t nodes) {
     result.message = "No node has registered.";
     return result;
   }
-  bool may_change = false;
+  // Of the nodes that could ever run it.
+  bool silent = false, answering = false;
   std::vector<std::string> parts;
   for (const auto& [unfit, count] : counts) {
-    may_change = may_change || (unfit != Unfit::kLabels && unfit != Unfit::kRuntime);
+    if (unfit == Unfit::kNotReady) {
+      silent = true;
+    } else if (unfit != Unfit::kLabels && unfit != Unfit::kRuntime) {
+      answering = true;
+    }
     parts.push_back(absl::StrCat(count, " ", Describe(unfit)));
   }
-  result.reason = may_change ? "NO_ROOM" : "NO_MATCHING_NODE";
+  result.reason = answering ? "NO_ROOM" : silent ? "NO_READY_NODE" : "NO_MATCHING_NODE";
   result.message = absl::StrCat("Of ", nodes, " nodes ", absl::StrJoin(parts, ", "), ".");
   return result;
 }
@@ -111,7 +118,7 @@ double ScoreNode(const Node& node, const PlacementNeeds& needs, const NodeResour
                 Share(used.disk_bytes, needs.requests.disk_bytes, node.capacity.disk_bytes),
                 Share(used.sessions, 1, node.capacity.sessions)});
   const bool has_image = needs.image_digest.empty() || Contains(node.images, needs.image_digest);
-  return (has_image ? kImageBonus : 0.0) + 1.0 - fullest;
+  return (has_image ? kImageBonus : 0.0) - (node.avoided ? kAvoidedMalus : 0.0) + 1.0 - fullest;
 }
 
 SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,

@@ -27,7 +27,8 @@ struct PlacementNeeds {
 struct SchedulingResult {
   // The best first; empty when no node will do.
   std::vector<NodeId> candidates;
-  // Why there is none: NO_NODES, NO_MATCHING_NODE (waiting won't help) or NO_ROOM, with a message.
+  // Why there is none, with a message: NO_NODES, NO_MATCHING_NODE (waiting won't help),
+  // NO_READY_NODE (those that match don't answer) or NO_ROOM.
   std::string reason;
   std::string message;
 };
@@ -38,8 +39,8 @@ enum class Unfit { kNone, kNotReady, kCordoned, kNotSchedulable, kLabels, kRunti
 // The filter. `recent` is used on the node beside what it says itself.
 Unfit CheckFit(const Node& node, const PlacementNeeds& needs, const NodeResources& recent = {});
 
-// The score of a node that fits: higher is better. Prefers nodes that have the image, then those
-// with most room left in their scarcest resource.
+// The score of a node that fits: higher is better. Prefers nodes that didn't just fail, then those
+// that have the image, then those with most room left in their scarcest resource.
 double ScoreNode(const Node& node, const PlacementNeeds& needs, const NodeResources& recent = {});
 
 // Filter, then score. Looks at nodes from a place given by `seed` on until it has found enough that

@@ -88,6 +88,17 @@ TEST(Scheduler, PrefersTheImageThenTheRoomiest) {
   EXPECT_EQ(Schedule({busy, MakeNode(1)}, Needs(), 0).candidates[0].value(), "node-1");
 }
 
+TEST(Scheduler, ANodeThatFailedIsTheLastChoiceAndStillOne) {
+  Node avoided = MakeNode(0);
+  avoided.avoided = true;
+  Node busy = MakeNode(1);
+  busy.used.cpu_millis = 900;
+  const SchedulingResult result = Schedule({avoided, busy}, Needs(), 0);
+  ASSERT_EQ(result.candidates.size(), 2u);
+  EXPECT_EQ(result.candidates[0].value(), "node-1");
+  EXPECT_EQ(Schedule({avoided}, Needs(), 0).candidates.size(), 1u);
+}
+
 TEST(Scheduler, SaysWhyThereIsNone) {
   EXPECT_EQ(Schedule({}, Needs(), 1).reason, "NO_NODES");
   Node full = MakeNode(1);
@@ -95,8 +106,14 @@ TEST(Scheduler, SaysWhyThereIsNone) {
   const SchedulingResult result = Schedule({full}, Needs(), 1);
   EXPECT_EQ(result.reason, "NO_ROOM");
   EXPECT_EQ(result.message, "Of 1 nodes 1 have no room.");
+  Node silent = MakeNode(2);
+  silent.state = NodeState::kNotReady;
+  EXPECT_EQ(Schedule({silent}, Needs(), 1).reason, "NO_READY_NODE");
+  EXPECT_EQ(Schedule({silent}, Needs(), 1).message, "Of 1 nodes 1 don't answer.");
+  EXPECT_EQ(Schedule({silent, full}, Needs(), 1).reason, "NO_ROOM");
   PlacementNeeds labelled = Needs();
   labelled.node_labels = {{"gpu", "yes"}};
+  EXPECT_EQ(Schedule({silent}, labelled, 1).reason, "NO_MATCHING_NODE");
   EXPECT_EQ(Schedule({full, MakeNode(2)}, labelled, 1).reason, "NO_MATCHING_NODE");
 }
 

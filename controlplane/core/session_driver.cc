@@ -33,7 +33,7 @@ absl::StatusOr<SessionTransition> Interpret(const RunOrder& run,
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kUnimplemented:
       transition.to = SessionPhase::kTerminated;
-      transition.reason = "START_FAILED";
+      transition.reason = kReasonStartFailed;
       transition.stop_reason = transition.reason;
       return transition;
     default:
@@ -53,8 +53,22 @@ void SessionDriver::Start(const RunOrder& run, StartCallback callback) {
       });
 }
 
+// Whether the node is one to give work to, as its answer shows.
+void SessionDriver::Judge(const NodeId& node, const absl::StatusOr<SessionStatus>& answer) {
+  const bool unreachable =
+      absl::IsUnavailable(answer.status()) || absl::IsDeadlineExceeded(answer.status());
+  const bool fails = answer.ok() && answer->state == SessionPhase::kTerminated &&
+                     answer->reason == kReasonStartFailed;
+  if (unreachable || fails) {
+    deps_.view->Avoid(node);
+  } else if (answer.ok()) {
+    deps_.view->Trust(node);
+  }
+}
+
 absl::StatusOr<TransitionResult> SessionDriver::Record(
     const RunOrder& run, const absl::StatusOr<SessionStatus>& answer) {
+  Judge(run.node.id, answer);
   if (answer.ok()) {
     for (const auto& [step, duration] : answer->step_durations) {
       deps_.metrics->ObserveStep(step, duration);
@@ -87,7 +101,10 @@ absl::StatusOr<std::vector<TransitionResult>> SessionDriver::Apply(
                                   {"detail", transition.message}});
     }
     deps_.hub->Notify(WatchKind::kSession, transition.id.value());
-    if (result.stop.has_value()) Stop(*result.stop, [](absl::Status) {});
+    if (transition.to == SessionPhase::kRescheduling && transition.reason == kReasonImageMissing) {
+      deps_.image_missing(transition.id, transition.generation);
+    }
+    if (result.stop.has_value()) Stop(*result.stop, [](const absl::Status&) {});
   }
   return results;
 }
@@ -112,7 +129,7 @@ void SessionDriver::Stop(const StopOrder& stop, StopCallback callback) {
   };
   deps_.client->StopSession(
       stop.node, stop.stop, settings_.stop_deadline,
-      [this, done = std::move(done)](absl::StatusOr<std::optional<SessionStatus>> answer) {
+      [this, done = std::move(done)](const absl::StatusOr<std::optional<SessionStatus>>& answer) {
         deps_.executor->Run([done, status = answer.status()] { done(status); });
       });
 }

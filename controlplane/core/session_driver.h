@@ -6,6 +6,7 @@
 #include "controlplane/core/executor.h"
 #include "controlplane/core/fleet_metrics.h"
 #include "controlplane/core/node_client.h"
+#include "controlplane/core/node_view.h"
 #include "controlplane/core/session_store.h"
 #include "controlplane/core/settings.h"
 #include "controlplane/core/watch_hub.h"
@@ -25,8 +26,12 @@ class SessionDriver {
     Executor* executor = nullptr;  // For what follows an answer: it blocks for the database.
     WatchHub* hub = nullptr;
     FleetMetrics* metrics = nullptr;
+    NodeView* view = nullptr;  // Told which nodes fail.
     // Room may have come, or a session waits for a node. Doesn't block.
     std::function<void()> wake_reconciler = [] {};
+    // A start found no image on its node. Doesn't block.
+    std::function<void(const SessionId&, int64_t generation)> image_missing = [](const SessionId&,
+                                                                                 int64_t) {};
   };
 
   SessionDriver(const Deps& deps, const Settings& settings) : deps_(deps), settings_(settings) {}
@@ -43,6 +48,7 @@ class SessionDriver {
       const std::vector<SessionTransition>& transitions);
 
  private:
+  void Judge(const NodeId& node, const absl::StatusOr<SessionStatus>& answer);
   absl::StatusOr<TransitionResult> Record(const RunOrder& run,
                                           const absl::StatusOr<SessionStatus>& answer);
 

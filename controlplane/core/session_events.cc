@@ -1,6 +1,14 @@
 #include "controlplane/core/session_events.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace paddock {
+namespace {
+
+// A session that was archived while it ran.
+constexpr char kReasonArchived[] = "ARCHIVED";
+
+}  // namespace
 
 SessionStatusKind StatusKindOf(const Session& session) {
   if (session.archived_at.has_value()) return SessionStatusKind::kTerminated;
@@ -16,6 +24,13 @@ SessionStatusKind StatusKindOf(const Session& session) {
       return SessionStatusKind::kTerminated;
   }
   return SessionStatusKind::kTerminated;
+}
+
+std::string FailureOf(const Session& session) {
+  const bool ended =
+      session.state == SessionPhase::kStopping || session.state == SessionPhase::kTerminated;
+  if (!ended || session.reason.empty() || session.reason == kReasonArchived) return "";
+  return absl::StrCat(session.reason, session.message.empty() ? "" : ": ", session.message);
 }
 
 absl::Time TerminatedAt(const Session& session) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/time/time.h"
 #include "controlplane/core/resources.h"
@@ -16,6 +17,10 @@ SessionStatusKind StatusKindOf(const Session& session);
 
 // When it became terminated. Only for one that is. Pure.
 absl::Time TerminatedAt(const Session& session);
+
+// Why it ended, when nobody asked for that: reason and message. Empty for one that goes on, or that
+// was archived. Pure.
+std::string FailureOf(const Session& session);
 
 // A change of a session's status. The first is its creation.
 struct SessionEvent {

@@ -25,6 +25,20 @@ TEST(SessionEventsTest, WhatIsLostOrEndsSaysSo) {
   EXPECT_EQ(StatusKindOf(SessionIn(SessionPhase::kTerminated)), SessionStatusKind::kTerminated);
 }
 
+TEST(SessionEventsTest, OnlyWhatNobodyAskedForIsAFailure) {
+  Session session = SessionIn(SessionPhase::kTerminated);
+  EXPECT_EQ(FailureOf(session), "");
+  session.reason = "ARCHIVED";
+  EXPECT_EQ(FailureOf(session), "");
+  session.reason = "OOM_KILLED";
+  EXPECT_EQ(FailureOf(session), "OOM_KILLED");
+  session.message = "at 64 MiB";
+  EXPECT_EQ(FailureOf(session), "OOM_KILLED: at 64 MiB");
+  session.state = SessionPhase::kPending;
+  session.reason = "NO_ROOM";
+  EXPECT_EQ(FailureOf(session), "");
+}
+
 TEST(SessionEventsTest, AnArchivedSessionIsTerminatedFromThenOn) {
   Session session = SessionIn(SessionPhase::kRunning);
   session.archived_at = absl::FromUnixSeconds(200);

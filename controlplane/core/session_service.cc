@@ -10,6 +10,7 @@
 #include "controlplane/core/agent_patch.h"
 #include "controlplane/core/agent_rules.h"
 #include "controlplane/core/create_session_rules.h"
+#include "controlplane/core/image_plan.h"
 #include "controlplane/core/network_policy.h"
 #include "controlplane/core/page_budget.h"
 #include "controlplane/core/resource_watch.h"
@@ -232,15 +233,9 @@ absl::StatusOr<bool> SessionService::LostImage(const Environment& environment) {
   const EnvironmentImage& image = environment.image;
   if (image.state != ImageState::kReady || image.digest.empty()) return false;
   if (settings_.images_can_be_pulled) return false;
-  const auto somebody_has_it = [&] {
-    const NodeView::Nodes nodes = deps_.view->Get();
-    return std::any_of(nodes->begin(), nodes->end(), [&](const Node& node) {
-      return std::find(node.images.begin(), node.images.end(), image.digest) != node.images.end();
-    });
-  };
-  if (somebody_has_it()) return false;
+  if (IsSomewhere(*deps_.view->Get(), image.digest)) return false;
   PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(kFreshView));
-  return !somebody_has_it();
+  return !IsSomewhere(*deps_.view->Get(), image.digest);
 }
 
 std::shared_ptr<RecentCharges> SessionService::ChooseNodes(NewSession* session) {
@@ -338,13 +333,13 @@ void SessionService::Archive(const Tenant& tenant, const SessionId& id, CreateCa
       MakeWaiter(std::move(ended->session), IsFinal, std::move(callback));
   waiter->Begin(kArchiveWait);
   waiter->Watch();
-  if (ended->stop.has_value()) deps_.driver->Stop(*ended->stop, [](absl::Status) {});
+  if (ended->stop.has_value()) deps_.driver->Stop(*ended->stop, [](const absl::Status&) {});
 }
 
 absl::Status SessionService::Delete(const Tenant& tenant, const SessionId& id) {
   PADDOCK_ASSIGN_OR_RETURN(std::optional<StopOrder> stop, deps_.sessions->Delete(tenant, id));
   deps_.hub->Notify(WatchKind::kSession, id.value());
-  if (stop.has_value()) deps_.driver->Stop(*stop, [](absl::Status) {});
+  if (stop.has_value()) deps_.driver->Stop(*stop, [](const absl::Status&) {});
   return absl::OkStatus();
 }
 

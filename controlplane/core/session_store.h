@@ -68,6 +68,8 @@ struct SessionTransition {
   SessionId id;
   int64_t generation = 0;
   SessionPhase to = SessionPhase::kRunning;
+  // Set: only from this phase, of those that CanTransition allows.
+  std::optional<SessionPhase> only_from;
   std::string reason;
   std::string message;
   std::optional<int> exit_code;

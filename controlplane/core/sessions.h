@@ -83,9 +83,10 @@ class SessionOperations {
   virtual absl::StatusOr<SessionLocation> LocateLast(const Tenant& tenant, const SessionId& id) = 0;
 
   // The state now (with after_revision 0, or when it is newer than that), then every later one or
-  // one that supersedes it. `watcher` is called one call at a time, with revisions that rise; an
-  // error is the last call (NOT_FOUND once deleted). The first read blocks; its error is returned.
-  // OUT_OF_RANGE for an after_revision that the session hasn't reached.
+  // one that supersedes it. `watcher` is called one call at a time, with revisions that rise, or
+  // stay while node_reachable turns; an error is the last call (NOT_FOUND once deleted). The first
+  // read blocks; its error is returned. OUT_OF_RANGE for an after_revision that the session hasn't
+  // reached.
   virtual absl::StatusOr<std::unique_ptr<Subscription>> Watch(
       const Tenant& tenant, const SessionId& id, int64_t after_revision,
       std::function<void(absl::StatusOr<Session>)> watcher) = 0;

@@ -10,6 +10,8 @@ namespace paddock {
 // Reasons that node agents give and that mean more than the end.
 inline constexpr char kReasonNodeRebooted[] = "NODE_REBOOTED";
 inline constexpr char kReasonFenced[] = "FENCED";
+inline constexpr char kReasonImageMissing[] = "IMAGE_MISSING";
+inline constexpr char kReasonStartFailed[] = "START_FAILED";
 
 // The step that an agent's word about a session's current generation asks for; nullopt: none (it is
 // still starting, or stopping). Whether it is allowed is for SessionStore::Apply. Not for

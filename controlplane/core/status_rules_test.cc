@@ -33,6 +33,13 @@ TEST(StatusRules, FencedRescheduleSessionsGoElsewhereKeepOnesEnd) {
             SessionPhase::kTerminated);
 }
 
+TEST(StatusRules, AStartWithoutItsImageIsTriedElsewhere) {
+  const SessionStatus status = Ended("IMAGE_MISSING");
+  EXPECT_EQ(TransitionFor(status, OnNodeLoss::kReschedule)->to, SessionPhase::kRescheduling);
+  EXPECT_EQ(TransitionFor(status, OnNodeLoss::kKeep)->to, SessionPhase::kRescheduling);
+  EXPECT_EQ(TransitionFor(status, OnNodeLoss::kKeep)->stop_reason, "IMAGE_MISSING");
+}
+
 TEST(StatusRules, StartingAndStoppingSayNothingNew) {
   SessionStatus status = Ended("");
   for (SessionPhase phase : {SessionPhase::kStarting, SessionPhase::kStopping}) {

@@ -27,9 +27,9 @@ class WatchHub {
   // Returned by a watcher that needs no further call.
   static constexpr int64_t kEnd = -1;
 
-  // Called when the resource's revision may be above what the watcher has seen, or when it is gone
-  // (`revision` 0). Returns the revision that it has seen now, or kEnd. One call at a time, on a
-  // thread of the hub; may block for the database.
+  // Called when the resource's revision may be above what the watcher has seen, when a session's
+  // node_reachable may have turned, or when it is gone (`revision` 0). Returns the revision that it
+  // has seen now, or kEnd. One call at a time, on a thread of the hub; may block for the database.
   using Watcher = std::function<int64_t(int64_t revision)>;
 
   virtual ~WatchHub() = default;

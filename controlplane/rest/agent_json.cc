@@ -3,9 +3,9 @@
 #include <utility>
 #include <vector>
 
-#include "common/status_macros.h"
-#include "controlplane/rest/agent_request_rules.h"
-#include "controlplane/rest/json_path.h"
+#include "controlplane/core/agent_json_rules.h"
+#include "controlplane/core/json_path.h"
+#include "controlplane/rest/body_reader.h"
 #include "controlplane/rest/rest_time.h"
 
 namespace paddock {
@@ -89,17 +89,6 @@ void AddRest(const nlohmann::json& rest, OrderedJson* json) {
 
 // --- Requests
 
-void ReadModel(ObjectReader* agent, Violations* violations, Change<nlohmann::json>* model) {
-  *model = agent->Json("model");
-  if (!model->sets() || model->value().is_string()) return;
-  const std::string path = agent->PathOf("model");
-  if (!model->value().is_object()) {
-    violations->Add(path, "must be a string or an object");
-    return;
-  }
-  CheckModelObject(path, model->value(), violations);
-}
-
 Servers ReadServers(ObjectReader* agent, Violations* violations) {
   const Objects objects = agent->Objects("mcp_servers");
   if (objects.clears()) return Servers::Clear();
@@ -115,15 +104,6 @@ Servers ReadServers(ObjectReader* agent, Violations* violations) {
   return Servers::Set(std::move(servers));
 }
 
-Objects ReadTools(ObjectReader* agent, Violations* violations) {
-  Objects tools = agent->Objects("tools");
-  if (!tools.sets()) return tools;
-  for (size_t i = 0; i < tools.value().size() && !violations->full(); ++i) {
-    CheckTool(ItemPath(agent->PathOf("tools"), i), tools.value()[i], violations);
-  }
-  return tools;
-}
-
 void ReadRest(ObjectReader* body, Violations* violations, nlohmann::json* rest) {
   for (const char* member : {"multiagent", "execution_identity"}) {
     const Change<nlohmann::json> change = body->Json(member);
@@ -137,16 +117,12 @@ void ReadRest(ObjectReader* body, Violations* violations, nlohmann::json* rest) 
 void ReadCommon(ObjectReader* body, Violations* violations, AgentPatch* patch) {
   patch->name = body->String("name");
   patch->description = body->String("description");
-  ReadModel(body, violations, &patch->model);
+  patch->model = body->Json("model");
   patch->system = body->String("system");
   patch->mcp_servers = ReadServers(body, violations);
-  patch->tools = ReadTools(body, violations);
+  patch->tools = body->Objects("tools");
   patch->skills = body->Objects("skills");
   ReadRest(body, violations, &patch->rest);
-}
-
-void EmptyClears(Change<std::string>* text) {
-  if (text->sets() && text->value().empty()) *text = Change<std::string>::Clear();
 }
 
 // What replaces, of a change that clears to the default or sets.
@@ -184,42 +160,32 @@ OrderedJson ToJson(const Agent& agent) {
 }
 
 absl::StatusOr<AgentPatch> NewAgentPatch(const nlohmann::json& body) {
-  Violations violations;
-  AgentPatch patch;
-  ObjectReader reader("", body, &violations);
-  ReadCommon(&reader, &violations, &patch);
-  patch.metadata = reader.NewMetadata();
-  reader.RefuseTheRest();
-  PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
-  return patch;
+  return ReadBody<AgentPatch>(body,
+                              [](ObjectReader* reader, Violations* violations, AgentPatch* patch) {
+                                ReadCommon(reader, violations, patch);
+                                patch->metadata = reader->NewMetadata();
+                              });
 }
 
 absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body) {
-  Violations violations;
-  AgentUpdate update;
-  ObjectReader reader("", body, &violations);
-  ReadCommon(&reader, &violations, &update.patch);
-  EmptyClears(&update.patch.description);
-  EmptyClears(&update.patch.system);
-  update.patch.keeps_effort = true;
-  update.patch.metadata = reader.MergedMetadata(ObjectReader::Empty::kStore);
-  update.version = reader.Integer("version", 1).value_or(0);
-  reader.RefuseTheRest();
-  PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
-  return update;
+  return ReadBody<AgentUpdate>(
+      body, [](ObjectReader* reader, Violations* violations, AgentUpdate* update) {
+        ReadCommon(reader, violations, &update->patch);
+        update->patch.metadata = reader->MergedMetadata(ObjectReader::Empty::kStore);
+        update->version = reader->Integer("version", 1).value_or(0);
+      });
 }
 
 AgentOverrides ReadToolOverrides(ObjectReader* agent, Violations* violations) {
   AgentOverrides overrides;
-  overrides.tools = Replacement(ReadTools(agent, violations));
+  overrides.tools = Replacement(agent->Objects("tools"));
   overrides.mcp_servers = Replacement(ReadServers(agent, violations));
   return overrides;
 }
 
 AgentOverrides ReadOverrides(ObjectReader* agent, Violations* violations) {
   AgentOverrides overrides = ReadToolOverrides(agent, violations);
-  Change<nlohmann::json> model;
-  ReadModel(agent, violations, &model);
+  const Change<nlohmann::json> model = agent->Json("model");
   if (model.sets()) overrides.model = model.value();
   const Change<std::string> system = agent->String("system");
   if (system.sets()) overrides.system = std::optional<std::string>(system.value());

@@ -3,8 +3,8 @@
 
 #include "absl/status/statusor.h"
 #include "controlplane/core/agent_patch.h"
+#include "controlplane/core/object_reader.h"
 #include "controlplane/core/resources.h"
-#include "controlplane/rest/object_reader.h"
 #include "nlohmann/json.hpp"
 
 namespace paddock {
@@ -19,7 +19,7 @@ struct AgentUpdate {
   int64_t version = 0;  // 0: whichever is newest.
 };
 
-// As for environments (environment_json.h). In an update an empty description or system clears.
+// As for environments (environment_json.h).
 absl::StatusOr<AgentPatch> NewAgentPatch(const nlohmann::json& body);
 absl::StatusOr<AgentUpdate> UpdateAgentPatch(const nlohmann::json& body);
 

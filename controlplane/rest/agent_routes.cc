@@ -4,7 +4,6 @@
 
 #include "common/status_macros.h"
 #include "controlplane/rest/agent_json.h"
-#include "controlplane/rest/json_body.h"
 #include "controlplane/rest/query.h"
 
 namespace paddock {
@@ -24,9 +23,7 @@ Answer PageJson(const Page<Agent>& page) {
 }
 
 Answer Create(AgentOperations* agents, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  PADDOCK_ASSIGN_OR_RETURN(const AgentPatch patch, NewAgentPatch(body));
+  PADDOCK_ASSIGN_OR_RETURN(const AgentPatch patch, ReadBodyOf(call, &NewAgentPatch));
   PADDOCK_ASSIGN_OR_RETURN(const Agent created,
                            agents->Create(call.caller.tenant, patch, Idempotency()));
   return ToJson(created);
@@ -69,19 +66,10 @@ Answer ListVersions(AgentOperations* agents, const RestCall& call) {
 }
 
 Answer Update(AgentOperations* agents, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  PADDOCK_ASSIGN_OR_RETURN(const AgentUpdate update, UpdateAgentPatch(body));
+  PADDOCK_ASSIGN_OR_RETURN(const AgentUpdate update, ReadBodyOf(call, &UpdateAgentPatch));
   PADDOCK_ASSIGN_OR_RETURN(const Agent updated, agents->Update(call.caller.tenant, IdOf(call),
                                                                update.version, update.patch));
   return ToJson(updated);
-}
-
-Answer Archive(AgentOperations* agents, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_RETURN_IF_ERROR(RefuseBody(call));
-  PADDOCK_ASSIGN_OR_RETURN(const Agent archived, agents->Archive(call.caller.tenant, IdOf(call)));
-  return ToJson(archived);
 }
 
 }  // namespace
@@ -97,7 +85,7 @@ std::vector<Route> AgentRoutes(AgentOperations* agents) {
       MakeRoute("rest.ListAgents", "GET", kAll, bind(&List)),
       MakeRoute("rest.GetAgent", "GET", kOne, bind(&Get)),
       MakeRoute("rest.UpdateAgent", "POST", kOne, bind(&Update)),
-      MakeRoute("rest.ArchiveAgent", "POST", "/v1/agents/{}/archive", bind(&Archive)),
+      MakeRoute("rest.ArchiveAgent", "POST", "/v1/agents/{}/archive", Archiving<AgentId>(agents)),
       MakeRoute("rest.ListAgentVersions", "GET", "/v1/agents/{}/versions", bind(&ListVersions))};
 }
 

@@ -2,8 +2,8 @@
 
 #include <variant>
 
-#include "common/status_macros.h"
-#include "controlplane/rest/object_reader.h"
+#include "controlplane/core/object_reader.h"
+#include "controlplane/rest/body_reader.h"
 #include "controlplane/rest/rest_time.h"
 
 namespace paddock {
@@ -128,25 +128,19 @@ OrderedJson ToJson(const Environment& environment) {
 }
 
 absl::StatusOr<EnvironmentPatch> NewEnvironmentPatch(const nlohmann::json& body) {
-  Violations violations;
-  EnvironmentPatch patch;
-  ObjectReader reader("", body, &violations);
-  ReadCommon(&reader, &violations, &patch);
-  patch.metadata = reader.NewMetadata();
-  reader.RefuseTheRest();
-  PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
-  return patch;
+  return ReadBody<EnvironmentPatch>(
+      body, [](ObjectReader* reader, Violations* violations, EnvironmentPatch* patch) {
+        ReadCommon(reader, violations, patch);
+        patch->metadata = reader->NewMetadata();
+      });
 }
 
 absl::StatusOr<EnvironmentPatch> UpdateEnvironmentPatch(const nlohmann::json& body) {
-  Violations violations;
-  EnvironmentPatch patch;
-  ObjectReader reader("", body, &violations);
-  ReadCommon(&reader, &violations, &patch);
-  patch.metadata = reader.MergedMetadata(ObjectReader::Empty::kDelete);
-  reader.RefuseTheRest();
-  PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
-  return patch;
+  return ReadBody<EnvironmentPatch>(
+      body, [](ObjectReader* reader, Violations* violations, EnvironmentPatch* patch) {
+        ReadCommon(reader, violations, patch);
+        patch->metadata = reader->MergedMetadata(ObjectReader::Empty::kDelete);
+      });
 }
 
 }  // namespace paddock

@@ -2,7 +2,6 @@
 
 #include "common/status_macros.h"
 #include "controlplane/rest/environment_json.h"
-#include "controlplane/rest/json_body.h"
 #include "controlplane/rest/query.h"
 
 namespace paddock {
@@ -14,9 +13,7 @@ using Answer = absl::StatusOr<OrderedJson>;
 EnvironmentId IdOf(const RestCall& call) { return EnvironmentId(call.ids[0]); }
 
 Answer Create(EnvironmentOperations* environments, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  PADDOCK_ASSIGN_OR_RETURN(const EnvironmentPatch patch, NewEnvironmentPatch(body));
+  PADDOCK_ASSIGN_OR_RETURN(const EnvironmentPatch patch, ReadBodyOf(call, &NewEnvironmentPatch));
   PADDOCK_ASSIGN_OR_RETURN(const Environment created,
                            environments->Create(call.caller.tenant, patch, Idempotency()));
   return ToJson(created);
@@ -44,25 +41,14 @@ Answer Get(EnvironmentOperations* environments, const RestCall& call) {
 }
 
 Answer Update(EnvironmentOperations* environments, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  PADDOCK_ASSIGN_OR_RETURN(const EnvironmentPatch patch, UpdateEnvironmentPatch(body));
+  PADDOCK_ASSIGN_OR_RETURN(const EnvironmentPatch patch, ReadBodyOf(call, &UpdateEnvironmentPatch));
   PADDOCK_ASSIGN_OR_RETURN(const Environment updated,
                            environments->Update(call.caller.tenant, IdOf(call), patch));
   return ToJson(updated);
 }
 
-Answer Archive(EnvironmentOperations* environments, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_RETURN_IF_ERROR(RefuseBody(call));
-  PADDOCK_ASSIGN_OR_RETURN(const Environment archived,
-                           environments->Archive(call.caller.tenant, IdOf(call)));
-  return ToJson(archived);
-}
-
 Answer Delete(EnvironmentOperations* environments, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_RETURN_IF_ERROR(RefuseBody(call));
+  PADDOCK_RETURN_IF_ERROR(CheckBare(call));
   PADDOCK_RETURN_IF_ERROR(environments->Delete(call.caller.tenant, IdOf(call)));
   return OrderedJson{{"id", call.ids[0]}, {"type", "environment_deleted"}};
 }
@@ -75,13 +61,13 @@ std::vector<Route> EnvironmentRoutes(EnvironmentOperations* environments) {
   };
   constexpr char kAll[] = "/v1/environments";
   constexpr char kOne[] = "/v1/environments/{}";
-  return {
-      MakeRoute("rest.CreateEnvironment", "POST", kAll, bind(&Create)),
-      MakeRoute("rest.ListEnvironments", "GET", kAll, bind(&List)),
-      MakeRoute("rest.GetEnvironment", "GET", kOne, bind(&Get)),
-      MakeRoute("rest.UpdateEnvironment", "POST", kOne, bind(&Update)),
-      MakeRoute("rest.DeleteEnvironment", "DELETE", kOne, bind(&Delete)),
-      MakeRoute("rest.ArchiveEnvironment", "POST", "/v1/environments/{}/archive", bind(&Archive))};
+  return {MakeRoute("rest.CreateEnvironment", "POST", kAll, bind(&Create)),
+          MakeRoute("rest.ListEnvironments", "GET", kAll, bind(&List)),
+          MakeRoute("rest.GetEnvironment", "GET", kOne, bind(&Get)),
+          MakeRoute("rest.UpdateEnvironment", "POST", kOne, bind(&Update)),
+          MakeRoute("rest.DeleteEnvironment", "DELETE", kOne, bind(&Delete)),
+          MakeRoute("rest.ArchiveEnvironment", "POST", "/v1/environments/{}/archive",
+                    Archiving<EnvironmentId>(environments))};
 }
 
 }  // namespace paddock

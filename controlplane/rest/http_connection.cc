@@ -2,6 +2,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/status.hpp>
@@ -50,6 +51,12 @@ HttpRequest ToRequest(http::request<http::string_body>& message) {
 bool IsParseError(const boost::system::error_code& error) {
   return error.category() == make_error_code(http::error::bad_method).category() &&
          error != http::error::end_of_stream;
+}
+
+// The client has ended its direction, with TLS's close_notify or with nothing but TCP's FIN, and
+// may still listen.
+bool IsCut(const boost::system::error_code& error) {
+  return error == http::error::partial_message || error == asio::ssl::error::stream_truncated;
 }
 
 }  // namespace
@@ -184,15 +191,17 @@ void HttpConnection::Dispatch() {
 }
 
 void HttpConnection::RefuseAfter(Error error) {
+  if (IsCut(error)) {
+    peer_ended_ = true;
+    return Refuse(
+        errors::MalformedRequest("the request ends before its header or its content-length does"));
+  }
   if (!IsParseError(error)) return Close();
   if (error == http::error::header_limit) {
     return Refuse(errors::HeaderTooLarge(static_cast<int64_t>(core_->limits.header_bytes)));
   }
   if (error == http::error::body_limit) {
     return Refuse(errors::MessageTooLarge(static_cast<int64_t>(core_->limits.body_bytes)));
-  }
-  if (error == http::error::partial_message) {
-    return Refuse(errors::MalformedRequest("the request ends before its content-length"));
   }
   Refuse(errors::MalformedRequest(absl::StrCat("no valid HTTP/1.1 request: ", error.message())));
 }
@@ -244,6 +253,8 @@ void HttpConnection::Write(const HttpAnswer& answer) {
 
 void HttpConnection::OnWritten(Error error) {
   if (error) return Close();
+  // Its end is read already; a second read would wait for an event that was delivered.
+  if (peer_ended_) return Close();
   if (keep_alive_) return WaitForRequest();
   if (unread_body_) {
     Limit(core_->limits.linger);

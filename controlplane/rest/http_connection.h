@@ -91,6 +91,7 @@ class HttpConnection final : public Responder, public std::enable_shared_from_th
   bool keep_alive_ = true;
   bool head_only_ = false;
   bool unread_body_ = false;
+  bool peer_ended_ = false;  // It sends nothing any more.
   size_t lingered_ = 0;
   std::string out_;
 

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
-#include "controlplane/rest/json_path.h"
+#include "controlplane/core/json_path.h"
 
 namespace paddock {
 namespace {

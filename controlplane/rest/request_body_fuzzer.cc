@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
+#include "controlplane/core/agent_rules.h"
 #include "controlplane/rest/agent_json.h"
 #include "controlplane/rest/environment_json.h"
 #include "controlplane/rest/json_body.h"
@@ -40,11 +41,17 @@ void Agents(const nlohmann::json& body) {
     Show(agent.status());
     if (agent.ok()) ToJson(*agent).dump();
   }
-  Show(UpdateAgentPatch(body).status());
+  const auto updated = UpdateAgentPatch(body);
+  Show(updated.status());
+  if (updated.ok()) Show(ApplyAgentPatch(updated->patch, Agent()).status());
 }
 
 void Sessions(const nlohmann::json& body) {
-  Show(NewSessionRequest(body).status());
+  const auto created = NewSessionRequest(body);
+  Show(created.status());
+  if (created.ok() && created->agent.has_value()) {
+    Show(ApplyOverrides(Agent(), created->agent->overrides).status());
+  }
   Show(UpdateSessionPatch(body).status());
 }
 

@@ -2,9 +2,7 @@
 
 #include "absl/strings/str_split.h"
 #include "common/errors.h"
-#include "common/status_macros.h"
-#include "controlplane/rest/json_body.h"
-#include "controlplane/rest/object_reader.h"
+#include "controlplane/core/object_reader.h"
 
 namespace paddock {
 
@@ -35,7 +33,8 @@ Route MakeStreamRoute(
   return route;
 }
 
-absl::Status RefuseBody(const RestCall& call) {
+absl::Status CheckBare(const RestCall& call) {
+  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
   if (call.body.empty()) return absl::OkStatus();
   PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
   Violations violations;

@@ -8,8 +8,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/status_macros.h"
 #include "controlplane/core/resources.h"
 #include "controlplane/rest/http_message.h"
+#include "controlplane/rest/json_body.h"
 #include "controlplane/rest/query.h"
 #include "nlohmann/json.hpp"
 
@@ -51,11 +53,30 @@ Route MakeStreamRoute(
     std::function<absl::Status(const RestCall& call, const std::shared_ptr<EventSink>& sink)>
         stream);
 
-// INVALID_ARGUMENT unless the body is empty or an empty object: for calls that take none.
-absl::Status RefuseBody(const RestCall& call);
-
 // INVALID_ARGUMENT naming each of the query's parameters: for calls that take none.
 absl::Status CheckNoQuery(const RestCall& call);
+
+// INVALID_ARGUMENT unless there are no parameters and the body is empty or an empty object.
+absl::Status CheckBare(const RestCall& call);
+
+// What `read` makes of the JSON body of a call without parameters; INVALID_ARGUMENT.
+template <typename Read>
+auto ReadBodyOf(const RestCall& call, Read read) -> decltype(read(nlohmann::json())) {
+  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
+  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
+  return read(body);
+}
+
+// Archives what a path's id names.
+template <typename Id, typename Operations>
+Answering Archiving(Operations* operations) {
+  return [operations](const RestCall& call) -> absl::StatusOr<nlohmann::ordered_json> {
+    PADDOCK_RETURN_IF_ERROR(CheckBare(call));
+    PADDOCK_ASSIGN_OR_RETURN(const auto archived,
+                             operations->Archive(call.caller.tenant, Id(call.ids[0])));
+    return ToJson(archived);
+  };
+}
 
 // `{"data": […], "next_page": …}` of items that ToJson knows.
 nlohmann::ordered_json ListJson(nlohmann::ordered_json items, const std::string& next_page_token);

@@ -9,9 +9,9 @@
 #include "common/errors.h"
 #include "common/ids.h"
 #include "common/status_macros.h"
+#include "controlplane/core/json_path.h"
+#include "controlplane/core/object_reader.h"
 #include "controlplane/rest/agent_json.h"
-#include "controlplane/rest/json_path.h"
-#include "controlplane/rest/object_reader.h"
 #include "controlplane/rest/rest_time.h"
 
 namespace paddock {
@@ -29,6 +29,18 @@ absl::string_view StatusName(SessionStatusKind status) {
       return "terminated";
   }
   return "terminated";
+}
+
+absl::string_view EventType(SessionStatusKind status) {
+  switch (status) {
+    case SessionStatusKind::kIdle:
+      return "session.status_idle";
+    case SessionStatusKind::kRescheduling:
+      return "session.status_rescheduled";
+    case SessionStatusKind::kTerminated:
+      return "session.status_terminated";
+  }
+  return "";
 }
 
 double DurationSeconds(const Session& session, absl::Time now) {
@@ -155,25 +167,29 @@ OrderedJson ToJson(const Session& session, absl::Time now) {
   return json;
 }
 
-std::string EventType(const SessionEvent& event) {
-  switch (event.status) {
-    case SessionStatusKind::kIdle:
-      return "session.status_idle";
-    case SessionStatusKind::kRescheduling:
-      return "session.status_rescheduled";
-    case SessionStatusKind::kTerminated:
-      return "session.status_terminated";
+std::vector<ShownEvent> ShownEvents(const Session& session, const SessionEvent& event) {
+  const std::string id = absl::StrCat(
+      "sevt_", absl::StripPrefix(session.id.value(), kSessionPrefix), "_", event.number);
+  const std::string at = ToRestTime(event.at);
+  std::vector<ShownEvent> shown;
+  const std::string failure =
+      event.status == SessionStatusKind::kTerminated ? FailureOf(session) : std::string();
+  if (!failure.empty()) {
+    shown.push_back({event.at,
+                     {{"id", id + "_error"},
+                      {"type", "session.error"},
+                      {"processed_at", at},
+                      {"error",
+                       {{"type", "unknown_error"},
+                        {"message", failure},
+                        {"retry_status", {{"type", "terminal"}}}}}}});
   }
-  return "";
-}
-
-OrderedJson ToJson(const SessionId& id, const SessionEvent& event) {
-  const absl::string_view suffix = absl::StripPrefix(id.value(), kSessionPrefix);
-  OrderedJson json = {{"id", absl::StrCat("sevt_", suffix, "_", event.number)},
-                      {"type", EventType(event)},
-                      {"processed_at", ToRestTime(event.at)}};
-  if (event.status == SessionStatusKind::kIdle) json["stop_reason"] = {{"type", "end_turn"}};
-  return json;
+  shown.push_back(
+      {event.at, {{"id", id}, {"type", EventType(event.status)}, {"processed_at", at}}});
+  if (event.status == SessionStatusKind::kIdle) {
+    shown.back().json["stop_reason"] = {{"type", "end_turn"}};
+  }
+  return shown;
 }
 
 absl::StatusOr<CreateSessionRequest> NewSessionRequest(const nlohmann::json& body) {

@@ -8,7 +8,6 @@
 #include "common/clock.h"
 #include "common/errors.h"
 #include "common/status_macros.h"
-#include "controlplane/rest/json_body.h"
 #include "controlplane/rest/query.h"
 #include "controlplane/rest/session_json.h"
 #include "controlplane/rest/status_stream.h"
@@ -30,22 +29,15 @@ SessionOperations::CreateCallback AnswerWith(RestReply reply) {
   };
 }
 
-absl::StatusOr<CreateSessionRequest> CreateRequestOf(const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  return NewSessionRequest(body);
-}
-
 void Create(SessionOperations* sessions, const RestCall& call, RestReply reply) {
-  absl::StatusOr<CreateSessionRequest> request = CreateRequestOf(call);
+  absl::StatusOr<CreateSessionRequest> request = ReadBodyOf(call, &NewSessionRequest);
   if (!request.ok()) return reply(request.status());
   request->failed_image_is_error = true;
   sessions->Create(call.caller.tenant, *std::move(request), AnswerWith(std::move(reply)));
 }
 
 void Archive(SessionOperations* sessions, const RestCall& call, RestReply reply) {
-  absl::Status checked = CheckNoQuery(call);
-  checked.Update(RefuseBody(call));
+  const absl::Status checked = CheckBare(call);
   if (!checked.ok()) return reply(checked);
   sessions->Archive(call.caller.tenant, IdOf(call), AnswerWith(std::move(reply)));
 }
@@ -71,17 +63,14 @@ Answer Get(SessionOperations* sessions, const RestCall& call) {
 }
 
 Answer Update(SessionOperations* sessions, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_ASSIGN_OR_RETURN(const nlohmann::json body, ParseJsonBody(call.body));
-  PADDOCK_ASSIGN_OR_RETURN(const SessionPatch patch, UpdateSessionPatch(body));
+  PADDOCK_ASSIGN_OR_RETURN(const SessionPatch patch, ReadBodyOf(call, &UpdateSessionPatch));
   PADDOCK_ASSIGN_OR_RETURN(const Session updated,
                            sessions->Update(call.caller.tenant, IdOf(call), patch));
   return JsonNow(updated);
 }
 
 Answer Delete(SessionOperations* sessions, const RestCall& call) {
-  PADDOCK_RETURN_IF_ERROR(CheckNoQuery(call));
-  PADDOCK_RETURN_IF_ERROR(RefuseBody(call));
+  PADDOCK_RETURN_IF_ERROR(CheckBare(call));
   PADDOCK_RETURN_IF_ERROR(sessions->Delete(call.caller.tenant, IdOf(call)));
   return OrderedJson{{"id", call.ids[0]}, {"type", "session_deleted"}};
 }
@@ -143,10 +132,23 @@ absl::StatusOr<EventQuery> ReadEventQuery(const Target& target) {
   return events;
 }
 
-bool Fits(const EventQuery& query, const SessionEvent& event) {
+bool Fits(const EventQuery& query, const ShownEvent& event) {
   const auto& types = query.types;
   if (event.at < query.from || event.at > query.until) return false;
-  return types.empty() || std::find(types.begin(), types.end(), EventType(event)) != types.end();
+  return types.empty() || std::find(types.begin(), types.end(), event.type()) != types.end();
+}
+
+absl::StatusOr<std::vector<ShownEvent>> EventsOf(SessionOperations* sessions,
+                                                 const RestCall& call) {
+  PADDOCK_ASSIGN_OR_RETURN(const std::vector<SessionEvent> events,
+                           sessions->Events(call.caller.tenant, IdOf(call), 0));
+  // Read later, so that it knows why it ended if the events say that it did.
+  PADDOCK_ASSIGN_OR_RETURN(const Session session, sessions->Get(call.caller.tenant, IdOf(call)));
+  std::vector<ShownEvent> all;
+  for (const SessionEvent& event : events) {
+    for (ShownEvent& shown : ShownEvents(session, event)) all.push_back(std::move(shown));
+  }
+  return all;
 }
 
 Answer ListEvents(SessionOperations* sessions, const RestCall& call) {
@@ -154,25 +156,24 @@ Answer ListEvents(SessionOperations* sessions, const RestCall& call) {
   const std::string scope =
       absl::StrCat("session_events/", call.ids[0], query.descending ? "/desc" : "/asc");
   PADDOCK_ASSIGN_OR_RETURN(const PageQuery page, ParsePageRequest(scope, query.page));
-  PADDOCK_ASSIGN_OR_RETURN(std::vector<SessionEvent> events,
-                           sessions->Events(call.caller.tenant, IdOf(call), 0));
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<ShownEvent> events, EventsOf(sessions, call));
   if (query.descending) std::reverse(events.begin(), events.end());
   // A page begins behind the event that its token names.
   bool begun = page.after.empty();
   OrderedJson items = OrderedJson::array();
   std::string last;
   std::string next_page_token;
-  for (const SessionEvent& event : events) {
-    const std::string number = absl::StrCat(event.number);
+  for (ShownEvent& event : events) {
+    const std::string id = event.json["id"];
     if (begun && Fits(query, event)) {
       if (static_cast<int>(items.size()) == page.limit) {
         next_page_token = MakePageToken(scope, last);
         break;
       }
-      items.push_back(ToJson(IdOf(call), event));
-      last = number;
+      items.push_back(std::move(event.json));
+      last = id;
     }
-    begun |= number == page.after;
+    begun |= id == page.after;
   }
   return ListJson(std::move(items), next_page_token);
 }

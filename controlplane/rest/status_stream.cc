@@ -25,14 +25,21 @@ void StatusStream::OnSession(const absl::StatusOr<Session>& session) {
   if (!events.ok()) return End(events.status());
   if (events->empty()) return;
   // What was before the stream began is in the list.
-  if (told_ == 0) return Tell(events->back());
-  for (const SessionEvent& event : *events) Tell(event);
+  if (told_ == 0) return Tell(*session, events->back());
+  for (const SessionEvent& event : *events) Tell(*session, event);
 }
 
-void StatusStream::Tell(const SessionEvent& event) {
+void StatusStream::Tell(Session session, const SessionEvent& event) {
   told_ = event.number;
-  sink_->Send(EventFrame(EventType(event), ToJson(id_, event)));
-  if (event.status == SessionStatusKind::kTerminated) sink_->End();
+  const bool ends = event.status == SessionStatusKind::kTerminated;
+  if (ends && StatusKindOf(session) != SessionStatusKind::kTerminated) {
+    // The event is newer; the session as it is now knows why.
+    session = sessions_->Get(tenant_, id_).value_or(std::move(session));
+  }
+  for (const ShownEvent& shown : ShownEvents(session, event)) {
+    sink_->Send(EventFrame(shown.type(), shown.json));
+  }
+  if (ends) sink_->End();
 }
 
 void StatusStream::End(const absl::Status& status) {

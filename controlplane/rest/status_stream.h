@@ -17,8 +17,8 @@ namespace paddock {
 std::string EventFrame(const std::string& type, const nlohmann::ordered_json& data);
 
 // Turns what a watch tells of one session into its events: the status now, then each change; the
-// last is the end of the session, or that it was deleted. Called one call at a time; blocks for the
-// database. `sessions` must outlive it.
+// last is the end of the session (with the reason before it when it failed), or that it was
+// deleted. Called one call at a time; blocks for the database. `sessions` must outlive it.
 class StatusStream {
  public:
   StatusStream(SessionOperations* sessions, Tenant tenant, SessionId id,
@@ -31,7 +31,7 @@ class StatusStream {
   void OnSession(const absl::StatusOr<Session>& session);
 
  private:
-  void Tell(const SessionEvent& event);
+  void Tell(Session session, const SessionEvent& event);
   void End(const absl::Status& status);
 
   SessionOperations* const sessions_;

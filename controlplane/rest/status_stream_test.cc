@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 // Keeps what it is sent.
 class RecordingSink final : public EventSink {
@@ -39,7 +40,7 @@ class FakeEvents final : public SessionOperations {
 
   void Create(const Tenant&, CreateSessionRequest, CreateCallback) override {}
   void Archive(const Tenant&, const SessionId&, CreateCallback) override {}
-  absl::StatusOr<Session> Get(const Tenant&, const SessionId&) override { return unused; }
+  absl::StatusOr<Session> Get(const Tenant&, const SessionId&) override { return now; }
   absl::StatusOr<Page<Session>> List(const Tenant&, const ListSessionsRequest&) override {
     return unused;
   }
@@ -61,6 +62,7 @@ class FakeEvents final : public SessionOperations {
 
   std::vector<SessionEvent> events;
   absl::Status error;
+  absl::StatusOr<Session> now = absl::UnimplementedError("not in this test");
 
  private:
   const absl::Status unused = absl::UnimplementedError("not in this test");
@@ -68,6 +70,11 @@ class FakeEvents final : public SessionOperations {
 
 class StatusStreamTest : public ::testing::Test {
  protected:
+  static Session SessionNow() {
+    Session session;
+    session.id = SessionId("sesn_1");
+    return session;
+  }
   FakeEvents sessions_;
   std::shared_ptr<RecordingSink> sink_ = std::make_shared<RecordingSink>();
   StatusStream stream_{&sessions_, Tenant(), SessionId("sesn_1"), sink_};
@@ -76,17 +83,17 @@ class StatusStreamTest : public ::testing::Test {
 TEST_F(StatusStreamTest, BeginsWithTheStatusNowAndTellsEachChangeOnce) {
   sessions_.Happen(SessionStatusKind::kIdle);
   sessions_.Happen(SessionStatusKind::kRescheduling);
-  stream_.OnSession(Session());
+  stream_.OnSession(SessionNow());
   EXPECT_THAT(sink_->sent,
               HasSubstr("event: session.status_rescheduled\ndata: {\"id\":\"sevt_1_2\""));
   EXPECT_THAT(sink_->sent, Not(HasSubstr("idle")));
   sink_->sent.clear();
-  stream_.OnSession(Session());
+  stream_.OnSession(SessionNow());
   EXPECT_EQ(sink_->sent, "") << "another revision, the same status";
   // Between two wakes.
   sessions_.Happen(SessionStatusKind::kIdle);
   sessions_.Happen(SessionStatusKind::kRescheduling);
-  stream_.OnSession(Session());
+  stream_.OnSession(SessionNow());
   EXPECT_THAT(sink_->sent, HasSubstr("sevt_1_3"));
   EXPECT_THAT(sink_->sent, HasSubstr("sevt_1_4"));
   EXPECT_EQ(sink_->ended, 0);
@@ -94,9 +101,27 @@ TEST_F(StatusStreamTest, BeginsWithTheStatusNowAndTellsEachChangeOnce) {
 
 TEST_F(StatusStreamTest, EndsWithTheSession) {
   sessions_.Happen(SessionStatusKind::kIdle);
-  stream_.OnSession(Session());
+  stream_.OnSession(SessionNow());
   sessions_.Happen(SessionStatusKind::kTerminated);
-  stream_.OnSession(Session());
+  stream_.OnSession(SessionNow());
+  EXPECT_THAT(sink_->sent, HasSubstr("event: session.status_terminated\n"));
+  EXPECT_EQ(sink_->ended, 1);
+}
+
+TEST_F(StatusStreamTest, AFailedSessionSaysWhyBeforeItEnds) {
+  sessions_.Happen(SessionStatusKind::kIdle);
+  stream_.OnSession(SessionNow());
+  sessions_.Happen(SessionStatusKind::kTerminated);
+  // The watch is behind the events.
+  Session failed = SessionNow();
+  failed.state = SessionPhase::kTerminated;
+  failed.reason = "IMAGE_BUILD_FAILED";
+  failed.message = "pip \"x\"";
+  sessions_.now = failed;
+  sink_->sent.clear();
+  stream_.OnSession(SessionNow());
+  EXPECT_THAT(sink_->sent, StartsWith("event: session.error\ndata: {\"id\":\"sevt_1_2_error\""));
+  EXPECT_THAT(sink_->sent, HasSubstr(R"("message":"IMAGE_BUILD_FAILED: pip \"x\"")"));
   EXPECT_THAT(sink_->sent, HasSubstr("event: session.status_terminated\n"));
   EXPECT_EQ(sink_->ended, 1);
 }
@@ -109,7 +134,7 @@ TEST_F(StatusStreamTest, ADeletedSessionSaysSo) {
 
 TEST_F(StatusStreamTest, AFailureIsAnEventThatRaises) {
   sessions_.error = errors::DatabaseUnavailable();
-  stream_.OnSession(Session());
+  stream_.OnSession(SessionNow());
   EXPECT_THAT(sink_->sent, HasSubstr("event: error\n"));
   EXPECT_THAT(sink_->sent, HasSubstr("database_unavailable"));
   EXPECT_EQ(sink_->ended, 1);

@@ -12,6 +12,9 @@
 namespace paddock {
 namespace {
 
+// What a healthy server may need beyond its statement_timeout to say so.
+constexpr absl::Duration kAnswerSlack = absl::Seconds(5);
+
 // `url` with our client-side settings; those that it has itself win, as libpq takes the last one
 // only in the keyword form, hence ours go first there.
 std::string WithSettings(const PoolOptions& options) {
@@ -59,23 +62,37 @@ absl::StatusOr<ConnectionPool::Lease> ConnectionPool::Acquire() {
   {
     absl::MutexLock lock(&mutex_);
     ++waiting_;
-    const bool free = mutex_.AwaitWithTimeout(absl::Condition(this, &ConnectionPool::HasRoom),
-                                              options_.acquire_timeout);
+    const bool free = mutex_.AwaitWithTimeout(
+        absl::Condition(this, &ConnectionPool::HasRoomOrNoHope), options_.acquire_timeout);
     --waiting_;
+    if (silent_) return errors::DatabaseUnavailable();
     if (!free) return errors::Overloaded("the database connections", absl::Seconds(1));
     ++in_use_;
     connection = TakeIdle();
   }
-  if (connection != nullptr) return Lease(this, std::move(connection));
-  absl::StatusOr<std::unique_ptr<Connection>> opened = Open();
-  if (!opened.ok()) {
-    Return(nullptr);
-    return opened.status();
+  if (connection == nullptr) {
+    absl::StatusOr<std::unique_ptr<Connection>> opened =
+        Open(options_.statement_timeout + kAnswerSlack);
+    if (!opened.ok()) {
+      Return(nullptr);
+      return opened.status();
+    }
+    connection = *std::move(opened);
   }
-  return Lease(this, *std::move(opened));
+  connection->watched->Begin();
+  return Lease(this, std::move(connection));
 }
 
-absl::StatusOr<std::unique_ptr<ConnectionPool::Connection>> ConnectionPool::Open() {
+void ConnectionPool::SetSilent(bool silent) {
+  std::vector<std::unique_ptr<Connection>> idle;
+  watch_.SetCap(silent ? options_.silence : absl::InfiniteDuration());
+  absl::MutexLock lock(&mutex_);
+  silent_ = silent;
+  if (silent) idle.swap(idle_);
+}
+
+absl::StatusOr<std::unique_ptr<ConnectionPool::Connection>> ConnectionPool::Open(
+    absl::Duration limit) {
   try {
     auto connection = std::make_unique<Connection>();
     connection->connection = std::make_unique<pqxx::connection>(WithSettings(options_));
@@ -84,7 +101,11 @@ absl::StatusOr<std::unique_ptr<ConnectionPool::Connection>> ConnectionPool::Open
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
     connection->connection->inhibit_reactivation(true);
 #pragma GCC diagnostic pop
+    connection->watched =
+        std::make_unique<ConnectionWatch::Watched>(&watch_, connection->connection->sock(), limit);
+    connection->watched->Begin();
     pqxx::nontransaction(*connection->connection).exec(SessionSettings(options_));
+    connection->watched->Pause();
     return connection;
   } catch (const std::exception& e) {
     LogWarning("no connection to the database", {{"error", e.what()}});
@@ -104,6 +125,7 @@ std::unique_ptr<ConnectionPool::Connection> ConnectionPool::TakeIdle() {
 }
 
 void ConnectionPool::Return(std::unique_ptr<Connection> connection) {
+  if (connection != nullptr) connection->watched->Pause();
   absl::MutexLock lock(&mutex_);
   --in_use_;
   if (connection != nullptr) idle_.push_back(std::move(connection));

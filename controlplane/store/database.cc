@@ -23,7 +23,7 @@ struct Database::Implementations {
         sessions(sql, settings.not_ready_after),
         nodes(sql, settings),
         fleet(sql, settings),
-        changes(sql),
+        changes(sql, settings.not_ready_after),
         images(sql, settings) {}
   PgEnvironmentStore environments;
   PgAgentStore agents;
@@ -57,6 +57,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const PoolOptions& opti
 absl::Status Database::Migrate() {
   PADDOCK_ASSIGN_OR_RETURN(ConnectionPool::Lease lease, pool_.Acquire());
   pqxx::connection& connection = *lease.get().connection;
+  // A migration takes as long as it takes.
+  lease.get().watched->Pause();
   try {
     const std::string encoding =
         pqxx::nontransaction(connection).exec("SHOW server_encoding")[0][0].as<std::string>();

@@ -23,6 +23,9 @@ class Database {
   // Valid as long as this object.
   const Stores& stores() const { return stores_; }
 
+  // For a DatabaseMonitor.
+  ConnectionPool* pool() { return &pool_; }
+
   // For metrics.
   int connections_in_use() const { return pool_.in_use(); }
   int connections_waiting() const { return pool_.waiting(); }

@@ -25,8 +25,8 @@ constexpr Statement kWaiting = {
 constexpr Statement kAwaiting = {
     "image_awaiting_sessions",
     "SELECT id, organization, workspace, document, spec, request_cpu, request_memory, "
-    "request_disk, node_needs FROM sessions WHERE environment_id = $1 AND state = 'PENDING' AND "
-    "shape = '' ORDER BY id FOR UPDATE"};
+    "request_disk, node_needs FROM sessions WHERE environment_id = $1 AND state IN "
+    "('PENDING', 'RESCHEDULING') AND shape = '' ORDER BY id FOR UPDATE"};
 constexpr Statement kPin = {
     "image_pin_session",
     "UPDATE sessions SET document = $2, spec = $3, shape = $4, reason = 'NO_ROOM', message = "
@@ -36,8 +36,8 @@ constexpr Statement kEnd = {
     "image_end_sessions",
     "UPDATE sessions SET state = 'TERMINATED', reason = 'IMAGE_BUILD_FAILED', message = $2, "
     "revision = revision + 1, updated_at = clock_timestamp(), state_since = clock_timestamp(), "
-    "ended_at = clock_timestamp() WHERE environment_id = $1 AND state = 'PENDING' AND shape = '' "
-    "RETURNING id"};
+    "ended_at = clock_timestamp() WHERE environment_id = $1 AND state IN ('PENDING', "
+    "'RESCHEDULING') AND shape = '' RETURNING id"};
 constexpr Statement kNodeImages = {"image_node_images",
                                    "SELECT images FROM nodes WHERE id = $1 FOR UPDATE"};
 constexpr Statement kWriteNodeImages = {"image_write_node_images",
@@ -61,12 +61,17 @@ Layer ReadLayer(const pqxx::row& row) {
   return layer;
 }
 
-std::optional<Environment> LockUnsettled(Transaction& transaction, const EnvironmentId& id,
-                                         int64_t generation) {
+std::optional<Environment> LockEnvironment(Transaction& transaction, const EnvironmentId& id) {
   const pqxx::row row = transaction.ExecRow(kLock, Params().Add(id.value()));
   if (row.empty()) return std::nullopt;
-  Environment environment = ReadEnvironment(row);
-  if (environment.image.generation != generation || !IsUnsettled(environment.image)) {
+  return ReadEnvironment(row);
+}
+
+std::optional<Environment> LockUnsettled(Transaction& transaction, const EnvironmentId& id,
+                                         int64_t generation) {
+  std::optional<Environment> environment = LockEnvironment(transaction, id);
+  if (!environment.has_value() || environment->image.generation != generation ||
+      !IsUnsettled(environment->image)) {
     return std::nullopt;
   }
   return environment;

@@ -19,7 +19,10 @@ namespace paddock {
 
 Layer ReadLayer(const pqxx::row& row);
 
-// Locks the environment; nullopt unless its image is that generation's and unsettled.
+// Locks the environment; nullopt when there is none.
+std::optional<Environment> LockEnvironment(Transaction& transaction, const EnvironmentId& id);
+
+// The same; nullopt unless its image is that generation's and unsettled.
 std::optional<Environment> LockUnsettled(Transaction& transaction, const EnvironmentId& id,
                                          int64_t generation);
 

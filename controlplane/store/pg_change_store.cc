@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "controlplane/store/row_reader.h"
+#include "controlplane/store/session_rows.h"
 
 namespace paddock {
 namespace {
@@ -12,10 +13,12 @@ constexpr int kTailLimit = 10'000;
 constexpr Statement kEnd = {"change_end", "SELECT COALESCE(max(id), 0) FROM changes"};
 constexpr Statement kTail = {
     "change_tail", "SELECT id, kind, resource_id FROM changes WHERE id > $1 ORDER BY id LIMIT $2"};
-constexpr Statement kSessions = {"change_sessions",
-                                 "SELECT id, revision FROM sessions WHERE id = ANY ($1::text[])"};
+constexpr Statement kSessions = {
+    "change_sessions", "SELECT s.id, s.revision, " PADDOCK_NODE_REACHABLE PADDOCK_SESSION_FROM
+                       "WHERE s.id = ANY ($2::text[])"};
 constexpr Statement kEnvironments = {
-    "change_environments", "SELECT id, revision FROM environments WHERE id = ANY ($1::text[])"};
+    "change_environments",
+    "SELECT id, revision, false FROM environments WHERE id = ANY ($1::text[])"};
 
 }  // namespace
 
@@ -46,20 +49,25 @@ absl::StatusOr<ChangeStore::Tail> PgChangeStore::ReadTail(int64_t position) {
       });
 }
 
-absl::StatusOr<std::map<std::string, int64_t>> PgChangeStore::Revisions(
+absl::StatusOr<std::map<std::string, ChangeStore::State>> PgChangeStore::States(
     WatchKind kind, const std::vector<std::string>& ids) {
-  using Revisions = std::map<std::string, int64_t>;
-  return sql_->Run<Revisions>(
-      TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<Revisions> {
-        Revisions revisions;
-        for (const pqxx::row& row : transaction.Exec(
-                 kind == WatchKind::kSession ? kSessions : kEnvironments, Params().Add(ids))) {
-          RowReader reader(row);
-          std::string id = reader.String();
-          revisions[std::move(id)] = reader.Integer();
-        }
-        return revisions;
-      });
+  using States = std::map<std::string, State>;
+  const bool sessions = kind == WatchKind::kSession;
+  Params params;
+  if (sessions) params.Add(not_ready_after_);
+  params.Add(ids);
+  return sql_->Run<States>(TransactionMode::kRead,
+                           [&](Transaction& transaction) -> absl::StatusOr<States> {
+                             States states;
+                             for (const pqxx::row& row :
+                                  transaction.Exec(sessions ? kSessions : kEnvironments, params)) {
+                               RowReader reader(row);
+                               State& state = states[reader.String()];
+                               state.revision = reader.Integer();
+                               state.node_reachable = reader.Boolean();
+                             }
+                             return states;
+                           });
 }
 
 }  // namespace paddock

@@ -35,7 +35,8 @@ constexpr Statement kQueue = {
 constexpr Statement kStuck = {
     "fleet_stuck",
     "SELECT s.id, s.generation, s.reason FROM sessions s WHERE s.state = $1 AND s.state_since < "
-    "clock_timestamp() - $2::interval ORDER BY s.id LIMIT $3"};
+    "clock_timestamp() - $2::interval AND NOT (s.state = 'STARTING' AND s.on_node_loss = 'KEEP' "
+    "AND s.generation > 1) ORDER BY s.id LIMIT $3"};
 constexpr Statement kRunsOn = {
     "fleet_runs_on",
     "SELECT s.state, s.on_node_loss, " NEEDS

@@ -306,15 +306,6 @@ absl::StatusOr<bool> PgImageStore::Settle(const EnvironmentId& id, int64_t gener
       });
 }
 
-absl::Status PgImageStore::ForgetImage(const NodeId& node, const std::string& digest) {
-  return sql_->RunStatus(TransactionMode::kManyWrite, [&](Transaction& transaction) {
-    ChangeImages(transaction, node, [&digest](std::vector<std::string>* images) {
-      images->erase(std::remove(images->begin(), images->end(), digest), images->end());
-    });
-    return absl::OkStatus();
-  });
-}
-
 absl::StatusOr<Ids> PgImageStore::AppendLog(const std::string& cache_key,
                                             const std::string& build_id, int64_t first,
                                             const std::vector<std::string>& lines) {

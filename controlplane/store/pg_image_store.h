@@ -30,6 +30,10 @@ class PgImageStore : public ImageStore {
   absl::StatusOr<bool> Settle(const EnvironmentId& id, int64_t generation,
                               const std::vector<Layer>& layers) override;
   absl::Status ForgetImage(const NodeId& node, const std::string& digest) override;
+  absl::Status ForgetImageOf(const SessionId& id, int64_t generation) override;
+  absl::StatusOr<std::vector<QueuedImage>> QueuedImages(int limit) override;
+  absl::StatusOr<bool> AwaitAgain(const EnvironmentId& id, int64_t generation,
+                                  const std::string& digest, bool remake) override;
   absl::StatusOr<std::vector<EnvironmentId>> AppendLog(
       const std::string& cache_key, const std::string& build_id, int64_t first,
       const std::vector<std::string>& lines) override;
@@ -43,6 +47,8 @@ class PgImageStore : public ImageStore {
                                                     const std::string& cache_key,
                                                     const std::string& build_id,
                                                     const ImageFailure& failure);
+
+  void Forget(Transaction& transaction, const NodeId& node, const std::string& digest);
 
   const Sql* const sql_;
   const Settings settings_;

@@ -108,6 +108,65 @@ TEST_F(ImageStoreTest, AFailureEndsTheSessionsThatWait) {
   EXPECT_TRUE(session.ended_at.has_value());
 }
 
+TEST_F(ImageStoreTest, SessionsOfALostImageWaitForTheNextOne) {
+  Claim();
+  const CreatedSession created = MakeAwaiting();
+  Layer layer;
+  layer.cache_key = "key";
+  layer.digest = "sha256:top";
+  ASSERT_TRUE(stores().images->Commit(layer, "build", node_.id).ok());
+  ASSERT_TRUE(*stores().images->Settle(environment_.id, 1, {layer}));
+  auto queued = stores().images->QueuedImages(10);
+  ASSERT_TRUE(queued.ok()) << queued.status();
+  ASSERT_EQ(queued->size(), 1u);
+  EXPECT_EQ((*queued)[0].environment_id, environment_.id);
+  EXPECT_EQ((*queued)[0].digest, "sha256:top");
+  EXPECT_TRUE((*queued)[0].known);
+  // Another image is lost, or the environment has moved on: they stay in the queue.
+  EXPECT_FALSE(*stores().images->AwaitAgain(environment_.id, 7, "sha256:top", true));
+  EXPECT_TRUE(*stores().images->AwaitAgain(environment_.id, 1, "sha256:other", false));
+  EXPECT_EQ(stores().fleet->Queue(10)->size(), 1u);
+
+  const auto again = stores().images->AwaitAgain(environment_.id, 1, "sha256:top", true);
+  ASSERT_TRUE(again.ok() && *again) << again.status();
+  EXPECT_TRUE(stores().fleet->Queue(10)->empty());
+  EXPECT_TRUE(stores().images->QueuedImages(10)->empty());
+  const Session session = *stores().sessions->Get(tenant_, created.session.id);
+  EXPECT_EQ(session.state, SessionPhase::kPending);
+  EXPECT_EQ(session.reason, "IMAGE_BUILDING");
+  const EnvironmentImage image = stores().environments->Get(tenant_, environment_.id)->image;
+  EXPECT_EQ(image.state, ImageState::kPending);
+  EXPECT_EQ(image.generation, 2);
+  layer.digest = "sha256:next";
+  ASSERT_TRUE(*stores().images->Settle(environment_.id, 2, {layer}));
+  EXPECT_EQ((*stores().fleet->Queue(10))[0].image_digest, "sha256:next");
+}
+
+TEST_F(ImageStoreTest, WhereNodesPullAMissingImageIsForgottenWithAllBelowIt) {
+  Settings settings;
+  settings.images_can_be_pulled = true;
+  const auto database = Database::Open(options_, settings);
+  ASSERT_TRUE(database.ok()) << database.status();
+  ImageStore* const images = (*database)->stores().images;
+  BuildClaim claim = Claim();
+  Layer layer;
+  layer.cache_key = "key";
+  layer.digest = "sha256:below";
+  layer.parent = "sha256:base";
+  ASSERT_TRUE(images->Commit(layer, "build", node_.id).ok());
+  claim.cache_key = claim.build_id = "upper";
+  ASSERT_EQ(images->Claim(claim)->outcome, ImageStore::ClaimOutcome::kClaimed);
+  layer.cache_key = "upper";
+  layer.digest = "sha256:top";
+  layer.parent = "sha256:below";
+  ASSERT_TRUE(images->Commit(layer, "upper", node_.id).ok());
+  ASSERT_TRUE(stores().images->ForgetImage(node_.id, "sha256:top").ok());
+  EXPECT_EQ(images->Layers("upper")->size(), 1u) << "what one node lacks is no loss by itself";
+  ASSERT_TRUE(images->ForgetImage(node_.id, "sha256:top").ok());
+  EXPECT_TRUE(images->Layers("upper")->empty());
+  EXPECT_TRUE(images->Layers("key")->empty());
+}
+
 TEST_F(ImageStoreTest, ACreateThatMissedTheEndOfTheBuildLooksAgain) {
   NewSession session = NewSessionOf(environment_, {});
   session.shape = "";

@@ -115,7 +115,8 @@ absl::StatusOr<SessionLocation> PgSessionStore::Locate(const Tenant& tenant, con
         location.generation = reader.Integer();
         location.phase = PhaseFromName(reader.Text());
         location.node_silent_for = reader.Seconds();
-        location.node_reachable = location.node_silent_for <= not_ready_after_;
+        // One that lies ahead is no sign of life (see SetNodeState).
+        location.node_reachable = absl::AbsDuration(location.node_silent_for) <= not_ready_after_;
         return location;
       });
 }

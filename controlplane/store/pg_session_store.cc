@@ -57,9 +57,10 @@ std::vector<std::string> Names(const std::vector<NodeId>& nodes) {
 }
 
 // The phases from which `to` is reached; with `to` itself, so that reason and message can change.
-std::vector<std::string> SourcesOf(SessionPhase to) {
+std::vector<std::string> SourcesOf(SessionPhase to, std::optional<SessionPhase> only_from) {
   std::vector<std::string> sources;
   for (SessionPhase from : kAllSessionPhases) {
+    if (only_from.value_or(from) != from) continue;
     if (CanTransition(from, to) || (from == to && !IsFinal(to))) {
       sources.emplace_back(SessionPhaseName(from));
     }
@@ -182,7 +183,7 @@ absl::StatusOr<std::vector<TransitionResult>> PgSessionStore::Apply(
     Params params;
     params.Add(transition.id.value())
         .Add(transition.generation)
-        .Add(SourcesOf(transition.to))
+        .Add(SourcesOf(transition.to, transition.only_from))
         .Add(SessionPhaseName(transition.to))
         .Add(transition.reason)
         .Add(transition.message);

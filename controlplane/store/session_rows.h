@@ -18,12 +18,13 @@ SessionPhase PhaseFromName(absl::string_view name);
 
 // The columns that ReadSession reads, of `sessions s LEFT JOIN node_heartbeats h`; %1$s of the
 // interval within which a node is reachable must be parameter $1.
+#define PADDOCK_NODE_REACHABLE \
+  "COALESCE(h.last_heartbeat_at > clock_timestamp() - $1::interval, false)"
 #define PADDOCK_SESSION_COLUMNS                                                               \
   "s.id, s.organization, s.workspace, s.environment_id, s.title, s.metadata, s.document, "    \
   "s.request_cpu, s.request_memory, s.request_disk, s.on_node_loss, s.state, s.reason, "      \
   "s.message, s.generation, s.node_id, s.exit_code, s.revision, s.created_at, s.updated_at, " \
-  "s.started_at, s.ended_at, s.archived_at, "                                                 \
-  "COALESCE(h.last_heartbeat_at > clock_timestamp() - $1::interval, false)"
+  "s.started_at, s.ended_at, s.archived_at, " PADDOCK_NODE_REACHABLE
 #define PADDOCK_SESSION_FROM \
   " FROM sessions s LEFT JOIN node_heartbeats h ON h.node_id = s.node_id "
 

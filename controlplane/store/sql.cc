@@ -29,6 +29,7 @@ absl::Status RunBody(TransactionMode mode, ConnectionPool::Connection& connectio
   pqxx::work raw(*connection.connection);
   Transaction transaction(&raw, &connection);
   absl::Status status = body(transaction);
+  connection.watched->Begin();
   if (status.ok()) {
     raw.commit();
   } else {
@@ -67,6 +68,7 @@ pqxx::result Transaction::Exec(const Statement& statement, const Params& params)
     connection_->connection->prepare(statement.name, statement.sql);
   }
   const std::vector<const char*> pointers = params.pointers();
+  connection_->watched->Begin();
   return transaction_->exec_prepared(statement.name, pqxx::prepare::make_dynamic_params(pointers));
 }
 

@@ -147,4 +147,22 @@ absl::Status DemoClient::ArchiveAgent(const std::string& agent_id) {
   return FromGrpcStatus(agents_->ArchiveAgent(Context(kShort).get(), request, &agent));
 }
 
+absl::Status DemoClient::RevokeApiKeys(const std::string& name) {
+  v1::ListApiKeysRequest request;
+  request.set_page_size(1000);
+  v1::ListApiKeysResponse response;
+  PADDOCK_RETURN_IF_ERROR(
+      FromGrpcStatus(admin_->ListApiKeys(Context(kShort).get(), request, &response)));
+  absl::Status status = absl::NotFoundError(absl::StrCat("no API key is named \"", name, "\""));
+  for (const v1::ApiKey& key : response.api_keys()) {
+    if (key.name() != name || key.has_revoked_at()) continue;
+    v1::RevokeApiKeyRequest revoke;
+    revoke.set_api_key_id(key.id());
+    v1::ApiKey revoked;
+    status = FromGrpcStatus(admin_->RevokeApiKey(Context(kShort).get(), revoke, &revoked));
+    if (!status.ok()) return status;
+  }
+  return status;
+}
+
 }  // namespace paddock::demo

@@ -45,6 +45,8 @@ class DemoClient {
   absl::Status DeleteSession(const std::string& session_id);
   absl::Status DeleteEnvironment(const std::string& environment_id);
   absl::Status ArchiveAgent(const std::string& agent_id);
+  // Every key of that name, among the newest thousand. NOT_FOUND when there is none.
+  absl::Status RevokeApiKeys(const std::string& name);
 
  private:
   DemoClient(const std::shared_ptr<grpc::Channel>& channel, std::string api_key);

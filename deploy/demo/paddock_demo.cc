@@ -6,6 +6,8 @@
 //                                              --since; else says which isn't after --timeout
 //   paddock_demo run                           shows the main job, a line with its time for each
 //   step
+//   paddock_demo nodes                         lists the nodes
+//   paddock_demo revoke-key NAME               revokes the API keys of that name
 //
 // The API key is read from the environment variable PADDOCK_API_KEY.
 #include <cstdlib>
@@ -185,7 +187,8 @@ absl::Status WaitForNodes(DemoClient& client, const std::vector<std::string>& na
 }
 
 absl::Status Main(const std::vector<char*>& arguments) {
-  if (arguments.size() < 2) return absl::InvalidArgumentError("health, wait-nodes, nodes or run");
+  if (arguments.size() < 2)
+    return absl::InvalidArgumentError("health, wait-nodes, nodes, run or revoke-key");
   const char* key = std::getenv("PADDOCK_API_KEY");
   PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<DemoClient> client,
                            DemoClient::Connect(absl::GetFlag(FLAGS_addr), absl::GetFlag(FLAGS_ca),
@@ -194,6 +197,7 @@ absl::Status Main(const std::vector<char*>& arguments) {
   if (command == "health") return client->CheckHealth();
   if (command == "nodes") return PrintNodes(*client);
   if (command == "run") return ShowMainJob(*client);
+  if (command == "revoke-key" && arguments.size() == 3) return client->RevokeApiKeys(arguments[2]);
   if (command == "wait-nodes") {
     return WaitForNodes(*client, std::vector<std::string>(arguments.begin() + 2, arguments.end()));
   }
@@ -204,7 +208,8 @@ absl::Status Main(const std::vector<char*>& arguments) {
 }  // namespace paddock::demo
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("paddock_demo health | wait-nodes NAME… | nodes | run");
+  absl::SetProgramUsageMessage(
+      "paddock_demo health | wait-nodes NAME… | nodes | run | revoke-key NAME");
   const absl::Status status = paddock::demo::Main(absl::ParseCommandLine(argc, argv));
   if (status.ok()) return 0;
   std::cerr << "paddock_demo: " << status.ToString() << "\n";

@@ -8,6 +8,7 @@ leftovers() {
   awk -v home="$PADDOCK_HOME/" 'index($5 "/", home) == 1 { print "mount " $5 }' /proc/self/mountinfo
   losetup -l -n -O NAME,BACK-FILE 2>/dev/null |
     awk -v home="$PADDOCK_HOME/" 'index($2, home) == 1 { print "loop device " $1 " of " $2 }'
+  left_in_namespaces
   for i in "$PADDOCK_HOME"/settings/slot-*; do
     [[ -f $i ]] || continue
     slot=$(<"$i")
@@ -31,6 +32,28 @@ left_processes() {
     fi
   done
 }
+
+# Mount namespaces that hold copies of our mounts, by a process of each: a file system, and the loop
+# device below it, lasts as long as its last copy.
+left_in_namespaces() {
+  local link namespace pid own
+  local -a ours
+  own=$(readlink /proc/self/ns/mnt)
+  mapfile -t ours < <(losetup -l -n -O NAME,BACK-FILE 2>/dev/null |
+    awk -v home="$PADDOCK_HOME/" 'index($2, home) == 1 { print " - btrfs " $1 " "; print " - ext4 " $1 " " }')
+  ours+=(" $PADDOCK_HOME/")
+  while read -r namespace link; do
+    [[ $namespace != "$own" ]] || continue
+    pid=${link#/proc/}
+    pid=${pid%%/*}
+    if grep -qFf <(printf '%s\n' "${ours[@]}") "/proc/$pid/mountinfo" 2>/dev/null; then
+      echo "copies of its mounts in the mount namespace of process $pid ($(command_of "$pid")):" \
+        "end it, or unmount them there"
+    fi
+  done < <(find /proc/[0-9]*/ns/mnt -printf '%l %p\n' 2>/dev/null | sort -u -k 1,1)
+}
+
+command_of() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null | cut -c1-60 | sed "s, *$,,"; }
 
 left_of_slot() {
   local slot=$1 directory

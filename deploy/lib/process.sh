@@ -90,28 +90,3 @@ remember() {
   mkdir -p "$PADDOCK_HOME/settings"
   printf '%s\n' "$2" | write_file "$PADDOCK_HOME/settings/$1" 644
 }
-
-port_is_taken() { [[ -n $(ss -Hltn "sport = :$1") ]]; }
-
-# port_of NAME DEFAULT PROCESS: the port of one of our servers: the one it has, else the remembered,
-# the default, or the next free one.
-port_of() {
-  local name=$1 port=$2 process=$3 remembered
-  if remembered=$(recall "port-$name"); then port=$remembered; fi
-  if ! process_pid "$process" >/dev/null; then
-    while port_is_taken "$port" || port_is_promised "$name" "$port"; do
-      port=$((port < 65000 ? port + 1 : 20000))
-    done
-  fi
-  [[ $port == "$remembered" ]] || remember "port-$name" "$port"
-  echo "$port"
-}
-
-port_is_promised() {
-  local file
-  for file in "$PADDOCK_HOME"/settings/port-*; do
-    [[ -f $file && ${file##*/} != "port-$1" ]] || continue
-    [[ $(<"$file") != "$2" ]] || return 0
-  done
-  return 1
-}

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # Several node agents share a machine, also those of different PADDOCK_HOMEs: each holds a slot, and
 # the slot decides about everything that must be its own: names, subnet, uid range, cgroup subtree.
-# Claims lie in /run/paddock/slots/<number>, a line with the node's directory; they end with the boot.
-# Needs common.sh, process.sh.
+# Claims lie in /run/paddock/slots/<number>, with the node's directory. Needs common.sh, process.sh,
+# claims.sh.
 
-readonly SLOTS_DIRECTORY=/run/paddock/slots
+readonly SLOTS_DIRECTORY=$CLAIMS_DIRECTORY/slots
 readonly SLOT_COUNT=16
 # 2,048 uid ranges a slot, from 0x70000000 up; 16 slots end below the highest uid.
 # shellcheck disable=SC2034  # read by services.sh
@@ -12,30 +12,14 @@ readonly SLOT_SESSIONS=2000
 
 slot_uid_base() { echo $((0x70000000 + $1 * 2048 * 65536)); }
 
-slot_holder() { { cat "$SLOTS_DIRECTORY/$1"; } 2>/dev/null; }
-
-# A claim whose directory is gone is nobody's.
-slot_is_free() {
-  local holder
-  holder=$(slot_holder "$1") || return 0
-  [[ -n $holder && ! -d $holder ]]
-}
-
-# claim_slot NUMBER DIRECTORY: true if it is the directory's now.
-claim_slot() {
-  [[ $(slot_holder "$1") != "$2" ]] || return 0
-  slot_is_free "$1" || return 1
-  rm -f "$SLOTS_DIRECTORY/$1"
-  (set -o noclobber && echo "$2" >"$SLOTS_DIRECTORY/$1") 2>/dev/null
-}
+slot_holder() { claim_holder "$SLOTS_DIRECTORY/$1"; }
 
 # slot_of NODE DIRECTORY: the node's slot, the remembered one if possible.
 slot_of() {
   local node=$1 directory=$2 slot remembered
-  mkdir -p "$SLOTS_DIRECTORY"
   remembered=$(recall "slot-$node" || true)
   for slot in $remembered $(seq 0 $((SLOT_COUNT - 1))); do
-    if claim_slot "$slot" "$directory"; then
+    if claim "$SLOTS_DIRECTORY/$slot" "$directory"; then
       [[ $slot == "$remembered" ]] || remember "slot-$node" "$slot"
       echo "$slot"
       return 0
@@ -47,7 +31,7 @@ slot_of() {
 release_slot() {
   local slot
   slot=$(recall "slot-$1") || return 0
-  if [[ $(slot_holder "$slot") == "$2" ]]; then rm -f "$SLOTS_DIRECTORY/$slot"; fi
+  release_claim "$SLOTS_DIRECTORY/$slot" "$2"
 }
 
 # Whether an agent of another PADDOCK_HOME holds a slot.

@@ -4,6 +4,7 @@
 
 # Builds with Debian's Go 1.19 as well as with today's.
 readonly GRPCURL_VERSION=v1.8.9
+readonly HELM_VERSION=v3.11.3
 readonly ANT_VERSION=v1.20.0
 # Unit tests of the libraries that need no gRPC: those that sanitizers watch in every run.
 # shellcheck disable=SC2034  # read by tests/run
@@ -40,6 +41,32 @@ ensure_grpcurl() {
   fi
   export PADDOCK_TEST_GRPCURL=$directory/grpcurl
   export PATH=$directory:$PATH
+}
+
+# The helm that chart tests call: the one on the PATH, else made once per build tree.
+ensure_helm() {
+  local directory=$PADDOCK_BUILD/tools/helm-$HELM_VERSION
+  if command -v helm >/dev/null; then return 0; fi
+  if [[ ! -x $directory/helm ]]; then
+    mkdir -p "$directory"
+    test_step "building helm" build_helm "$directory"
+  fi
+  export PATH=$directory:$PATH
+}
+
+# A module of its own: helm's has replacements, with which `go install` refuses it.
+build_helm() {
+  local go candidate
+  for candidate in /usr/lib/go/bin/go /usr/lib/go-1.19/bin/go go; do
+    if go=$(command -v "$candidate"); then break; fi
+  done
+  [[ -n $go ]] || die "no Go compiler (package golang-go)"
+  printf 'module paddock/tools\n\ngo 1.19\n\nrequire helm.sh/helm/v3 %s\n' "$HELM_VERSION" >"$1/go.mod"
+  (
+    cd "$1" || exit
+    GOTOOLCHAIN=local GOFLAGS=-mod=mod GOWORK=off CGO_ENABLED=0 \
+      timeout -k 5 900 "$go" build -trimpath -o "$1/helm" helm.sh/helm/v3/cmd/helm
+  )
 }
 
 # The official clients that tests/rest goes through, each as its own package client installs it; made

@@ -186,19 +186,25 @@ void ControlPlaneClient::HandleAnswer(const pb::HeartbeatResponse& answer, absl:
     interval_ = std::clamp(DurationFromProto(answer.heartbeat_interval()), kShortestInterval,
                            kLongestInterval);
   }
+  std::vector<const pb::DesiredSession*> stops, others;
+  const auto sort = [&](const pb::DesiredSession& desired) {
+    (desired.has_stop() ? stops : others).push_back(&desired);
+  };
+  if (has_first_answer_) {
+    for (const pb::DesiredSession& desired : first_answer_.desired()) sort(desired);
+  }
+  for (const pb::DesiredSession& desired : answer.desired()) sort(desired);
+  // Stops before the fence: a delayed start of what was moved away meanwhile is refused by either,
+  // at every moment.
+  bool applied = true;
+  for (const pb::DesiredSession* stop : stops) applied = Apply(*stop) && applied;
   if (answer.has_fence_after()) {
-    // Before anything is applied: a RESCHEDULE session needs a deadline that lies ahead.
+    // Before anything is started: a RESCHEDULE session needs a deadline that lies ahead.
     const absl::Status fenced =
         gateway_->RenewFence(sent_at, DurationFromProto(answer.fence_after()));
     if (!fenced.ok()) LogWarning("can't renew the fence", {{"error", fenced.ToString()}});
   }
-  bool applied = true;
-  if (has_first_answer_) {
-    for (const pb::DesiredSession& desired : first_answer_.desired()) {
-      applied = Apply(desired) && applied;
-    }
-  }
-  for (const pb::DesiredSession& desired : answer.desired()) applied = Apply(desired) && applied;
+  for (const pb::DesiredSession* desired : others) applied = Apply(*desired) && applied;
   if (!applied) return;  // It is sent again.
   has_first_answer_ = false;
   applied_revision_ = std::max(applied_revision_, answer.revision());

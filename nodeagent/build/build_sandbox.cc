@@ -124,8 +124,12 @@ absl::StatusOr<BuildSandbox::Egress> BuildSandbox::ReadEgress() const {
   for (const EgressEvent& event : events) {
     const std::string& name = event.name.empty() ? event.address : event.name;
     if (!event.allowed) {
-      egress.denied.insert(name);
-    } else if (!event.name.empty() && !IsAmong(event.name, record.registry_hosts)) {
+      if (!name.empty()) egress.denied.insert(name);
+      continue;
+    }
+    // Neither a look-up nor a host that didn't answer has been reached.
+    const bool reached = !event.name.empty() && !event.address.empty();
+    if (reached && !IsAmong(event.name, record.registry_hosts)) {
       egress.other_hosts.insert(event.name);
     }
   }

@@ -249,7 +249,11 @@ BuildFailure LayerBuild::Explain(BuildSandbox* sandbox, const PackageCommand& co
   }
   if (failure.reason == kBuildInstallFailed) {
     const std::string message = InterpreterMessage(sandbox, failure.package);
-    if (!message.empty()) failure.message = message;
+    if (!message.empty()) {
+      failure.message = message;
+    } else if (BlamesRegistry(failure.log_tail)) {
+      absl::StrAppend(&failure.message, ", and a registry didn't answer");
+    }
   }
   return failure;
 }

@@ -8,7 +8,6 @@
 #include "common/errors.h"
 #include "common/ids.h"
 #include "common/log.h"
-#include "nodeagent/build/layer_build.h"
 #include "nodeagent/image/layer_manifest.h"
 
 namespace paddock::nodeagent {
@@ -39,8 +38,9 @@ absl::Status Validate(const BuildSpec& spec) {
 
 }  // namespace
 
-LayerBuilder::LayerBuilder(const LayerBuilderOptions& options, const BuildResources& resources)
-    : options_(options), resources_(resources) {}
+LayerBuilder::LayerBuilder(const LayerBuilderOptions& options, const BuildResources& resources,
+                           BuildMetrics* metrics)
+    : options_(options), resources_(resources), metrics_(metrics) {}
 
 LayerBuilder::~LayerBuilder() { Stop(); }
 
@@ -74,6 +74,7 @@ absl::Status LayerBuilder::Start(BuildSpec spec, std::shared_ptr<BuildControl> c
     return errors::Overloaded("package builds of this node", kRetryAfter);
   }
   Job* const begun = (jobs_[job->sandbox_id] = std::move(job)).get();
+  Measure();
   begun->thread = std::thread([this, begun] { Run(begun); });
   return absl::OkStatus();
 }
@@ -98,13 +99,16 @@ bool LayerBuilder::AwaitSlot(Job* job) {
     if (job->control->cancelled()) return false;
   }
   job->has_slot = true;
+  Measure();
   return true;
 }
 
 void LayerBuilder::Run(Job* job) {
   absl::StatusOr<LayerBuild::Outcome> outcome = errors::Cancelled();
   const BuildSpec& spec = job->spec;
+  absl::Duration begun = absl::InfiniteDuration();
   if (AwaitSlot(job)) {
+    begun = resources_.clock->Monotonic();
     LogInfo("building a layer", {{"build_id", spec.build_id},
                                  {"sandbox", job->sandbox_id},
                                  {"manager", spec.manager},
@@ -113,25 +117,49 @@ void LayerBuilder::Run(Job* job) {
     LayerBuild build(&resources_, spec, job->sandbox_id, job->control.get(), job->observer);
     outcome = build.Run();
   }
-  if (!outcome.ok()) {
-    LogWarning("a build ended early",
-               {{"build_id", spec.build_id}, {"error", outcome.status().ToString()}});
-    job->observer->OnError(outcome.status());
-  } else if (const auto* layer = std::get_if<Layer>(&*outcome)) {
-    LogInfo("a layer is ready",
-            {{"build_id", spec.build_id}, {"digest", layer->digest}, {"bytes", layer->size_bytes}});
-    if (resources_.on_built != nullptr) resources_.on_built(*layer);
-    job->observer->OnBuilt(*layer);
-  } else if (const auto* failure = std::get_if<BuildFailure>(&*outcome)) {
-    LogInfo("a build failed", {{"build_id", spec.build_id},
-                               {"reason", failure->reason},
-                               {"package", failure->package},
-                               {"exit_code", failure->exit_code}});
-    job->observer->OnFailure(*failure);
+  const absl::Duration took = resources_.clock->Monotonic() - begun;
+  const std::string result = Tell(job, outcome);
+  if (metrics_ != nullptr && took >= absl::ZeroDuration()) {
+    metrics_->CountEnd(spec.manager, result, took);
   }
   absl::MutexLock lock(&mutex_);
   job->has_slot = false;
   job->ended = true;
+  Measure();
+}
+
+std::string LayerBuilder::Tell(Job* job, const absl::StatusOr<LayerBuild::Outcome>& outcome) {
+  const std::string& build_id = job->spec.build_id;
+  if (!outcome.ok()) {
+    LogWarning("a build ended early",
+               {{"build_id", build_id}, {"error", outcome.status().ToString()}});
+    job->observer->OnError(outcome.status());
+    return absl::IsCancelled(outcome.status()) ? "cancelled" : "error";
+  }
+  if (const auto* layer = std::get_if<Layer>(&*outcome)) {
+    LogInfo("a layer is ready",
+            {{"build_id", build_id}, {"digest", layer->digest}, {"bytes", layer->size_bytes}});
+    if (resources_.on_built != nullptr) resources_.on_built(*layer);
+    job->observer->OnBuilt(*layer);
+    return "built";
+  }
+  const auto& failure = std::get<BuildFailure>(*outcome);
+  LogInfo("a build failed", {{"build_id", build_id},
+                             {"reason", failure.reason},
+                             {"package", failure.package},
+                             {"exit_code", failure.exit_code}});
+  job->observer->OnFailure(failure);
+  return failure.reason;
+}
+
+void LayerBuilder::Measure() {
+  if (metrics_ == nullptr) return;
+  int running = 0;
+  int waiting = 0;
+  for (const auto& [id, job] : jobs_) {
+    if (!job->ended) ++(job->has_slot ? running : waiting);
+  }
+  metrics_->SetNow(running, waiting);
 }
 
 void LayerBuilder::JoinEnded() {

@@ -11,8 +11,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "nodeagent/build/build_control.h"
+#include "nodeagent/build/build_metrics.h"
 #include "nodeagent/build/build_sandbox.h"
 #include "nodeagent/build/build_types.h"
+#include "nodeagent/build/layer_build.h"
 
 namespace paddock::nodeagent {
 
@@ -27,7 +29,9 @@ struct LayerBuilderOptions {
 // other, so that the second finds what the first made. A thread each. Thread-safe.
 class LayerBuilder {
  public:
-  LayerBuilder(const LayerBuilderOptions& options, const BuildResources& resources);
+  // `metrics` may be null.
+  LayerBuilder(const LayerBuilderOptions& options, const BuildResources& resources,
+               BuildMetrics* metrics);
   ~LayerBuilder();
 
   // Cancels what runs, waits for its end, and takes nothing more. Idempotent.
@@ -54,6 +58,9 @@ class LayerBuilder {
   };
 
   void Run(Job* job);
+  // Tells how it ended; `outcome` is the result for metrics.
+  std::string Tell(Job* job, const absl::StatusOr<LayerBuild::Outcome>& outcome);
+  void Measure() ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // False when it was cancelled while it waited.
   bool AwaitSlot(Job* job) ABSL_LOCKS_EXCLUDED(mutex_);
   bool MayRun(const Job& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -61,6 +68,7 @@ class LayerBuilder {
 
   const LayerBuilderOptions options_;
   const BuildResources resources_;
+  BuildMetrics* const metrics_;
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // By sandbox, so in the order of their coming.

@@ -213,7 +213,7 @@ class LayerBuilderTest : public ::testing::Test {
     LayerBuilderOptions options;
     options.max_running = 2;
     options.max_waiting = 2;
-    builder_ = std::make_unique<LayerBuilder>(options, resources);
+    builder_ = std::make_unique<LayerBuilder>(options, resources, &metrics_);
   }
   ~LayerBuilderTest() override {
     builder_.reset();
@@ -255,6 +255,8 @@ class LayerBuilderTest : public ::testing::Test {
   NodeResources node_;
   std::unique_ptr<PollLoop> loop_;
   ScriptedInit::Plan plan_;
+  prometheus::Registry registry_;
+  BuildMetrics metrics_{registry_};
   std::unique_ptr<LayerBuilder> builder_;
 };
 

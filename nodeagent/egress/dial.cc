@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "nodeagent/egress/egress_reasons.h"
+#include "nodeagent/egress/relay_side.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -36,24 +37,28 @@ Dial::~Dial() {
 }
 
 void Dial::Start() {
-  services_->resolver->Resolve(name_,
-                               [this, alive = alive_](const HostResolver::Addresses& addresses) {
-                                 if (*alive) OnAddresses(addresses);
-                               });
+  services_->resolver->Resolve(name_, [this, alive = alive_](const HostResolver::Answer& answer) {
+    if (*alive) OnAddresses(answer);
+  });
 }
 
-void Dial::OnAddresses(const HostResolver::Addresses& addresses) {
-  if (!addresses.ok()) return Finish(addresses.status());
-  for (uint32_t address : *addresses) {
+void Dial::OnAddresses(const HostResolver::Answer& answer) {
+  if (!answer.ok()) return Finish(answer.status());
+  for (const std::string& alias : answer->aliases) {
+    if (!services_->is_name_blocked(alias)) continue;
+    return Finish(absl::PermissionDeniedError(AliasBlocked(name_, alias)));
+  }
+  for (uint32_t address : answer->addresses) {
     if (!services_->is_blocked(address) && addresses_.size() < kMaxAddresses) {
       addresses_.push_back(address);
     }
   }
   if (addresses_.empty()) {
-    return Finish(absl::PermissionDeniedError(services_->operator_file_refused
-                                                  ? OperatorFileRefused()
-                                                  : AddressBlocked(name_, addresses->front())));
+    return Finish(absl::PermissionDeniedError(
+        services_->operator_file_refused ? OperatorFileRefused()
+                                         : AddressBlocked(name_, answer->addresses.front())));
   }
+  aliases_ = answer->aliases;
   TryNext();
 }
 
@@ -65,6 +70,7 @@ void Dial::TryNext() {
     to.sin_port = htons(static_cast<uint16_t>(port_));
     to.sin_addr.s_addr = htonl(addresses_[next_++]);
     socket_.reset(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    SetRelayOptions(socket_.get());
     bool begun = socket_.valid() &&
                  (connect(socket_.get(), reinterpret_cast<sockaddr*>(&to), sizeof(to)) == 0 ||
                   errno == EINPROGRESS);
@@ -89,7 +95,7 @@ void Dial::OnWritable() {
     return TryNext();
   }
   services_->loop->Remove(socket_.get());
-  Finish(Connected{std::move(socket_), addresses_[next_ - 1]});
+  Finish(Connected{std::move(socket_), addresses_[next_ - 1], std::move(aliases_)});
 }
 
 void Dial::Close() {

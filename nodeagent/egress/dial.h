@@ -18,11 +18,12 @@ namespace paddock::nodeagent {
 class Dial {
  public:
   struct Connected {
-    UniqueFd fd;  // Non-blocking.
+    UniqueFd fd;  // Non-blocking, with the options of SetRelayOptions.
     uint32_t address = 0;
+    std::vector<std::string> aliases;  // Other names that the address was found under.
   };
   // Called once, perhaps from within Start; it may destroy this object. PERMISSION_DENIED when all
-  // its addresses are blocked; else why it can't be reached.
+  // its addresses or one of its aliases are blocked; else why it can't be reached.
   using Done = std::function<void(absl::StatusOr<Connected> connected)>;
 
   Dial(EgressServices* services, std::string name, int port, Done done);
@@ -30,7 +31,7 @@ class Dial {
   void Start();
 
  private:
-  void OnAddresses(const HostResolver::Addresses& addresses);
+  void OnAddresses(const HostResolver::Answer& answer);
   void TryNext();
   void OnWritable();
   void Close();
@@ -42,6 +43,7 @@ class Dial {
   Done done_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // For what the resolver keeps.
   std::vector<uint32_t> addresses_;
+  std::vector<std::string> aliases_;
   size_t next_ = 0;
   int last_error_ = 0;
   UniqueFd socket_;

@@ -3,13 +3,20 @@
 #include <algorithm>
 
 #include "absl/strings/str_split.h"
+#include "nodeagent/egress/dns_name.h"
 
 namespace paddock::nodeagent {
 namespace {
 
 constexpr size_t kHeaderSize = 12;
 constexpr size_t kMaxAddresses = 32;
-constexpr int kMaxRecords = 256;
+constexpr size_t kMaxAliases = 64;
+constexpr size_t kRecordHead = 10;  // Behind the owner's name.
+constexpr uint32_t kTypeCname = 5;
+constexpr uint32_t kTypeDname = 39;
+constexpr uint32_t kTypeSvcb = 64;
+constexpr uint32_t kTypeHttps = 65;
+constexpr size_t kSvcbPriority = 2;  // Bytes before the target's name.
 constexpr uint8_t kPointer = 0xc0;
 constexpr uint16_t kTruncated = 0x0200;
 constexpr uint16_t kRcodeMask = 0x000f;
@@ -28,18 +35,47 @@ void AppendNumber(std::string* out, uint32_t value, int bytes) {
   for (int i = bytes - 1; i >= 0; --i) out->push_back(static_cast<char>(value >> (8 * i)));
 }
 
-// Moves `offset` behind a name, which may end in a pointer; false if the packet ends before.
-bool SkipName(absl::string_view packet, size_t* offset) {
-  while (*offset < packet.size()) {
-    uint8_t length = static_cast<uint8_t>(packet[*offset]);
-    if (length >= kPointer) {
-      *offset += 2;
-      return *offset <= packet.size();
-    }
-    *offset += 1 + length;
-    if (length == 0) return *offset <= packet.size();
+// One record of an answer.
+struct Record {
+  std::string owner;
+  uint32_t type = 0;
+  uint32_t dns_class = 0;
+  uint32_t ttl = 0;
+  size_t data = 0;  // Where its data lies in the packet, and how much.
+  size_t size = 0;
+};
+
+bool ReadRecord(absl::string_view packet, size_t* offset, Record* record) {
+  if (!ReadDnsName(packet, offset, &record->owner) || packet.size() - *offset < kRecordHead) {
+    return false;
   }
-  return false;
+  record->type = Number(packet, *offset, 2);
+  record->dns_class = Number(packet, *offset + 2, 2);
+  record->ttl = Number(packet, *offset + 4, 4);
+  record->size = Number(packet, *offset + 8, 2);
+  record->data = *offset + kRecordHead;
+  if (packet.size() - record->data < record->size) return false;
+  *offset = record->data + record->size;
+  return true;
+}
+
+// The name that a record leads to instead of its owner; stays empty if it leads nowhere. False for
+// a malformed one.
+bool ReadTarget(absl::string_view packet, const Record& record, std::string* target) {
+  size_t offset = record.data;
+  switch (record.type) {
+    case kTypeSvcb:
+    case kTypeHttps:
+      offset += kSvcbPriority;
+      break;
+    case kTypeCname:
+    case kTypeDname:
+      break;
+    default:
+      return true;
+  }
+  // To the end of the data: names there may point back into the packet.
+  return ReadDnsName(packet.substr(0, record.data + record.size), &offset, target);
 }
 
 }  // namespace
@@ -67,32 +103,31 @@ absl::StatusOr<DnsAddresses> ParseDnsAddresses(absl::string_view packet) {
   uint32_t flags = Number(packet, kFlags, 2);
   result.rcode = static_cast<int>(flags & kRcodeMask);
   result.truncated = (flags & kTruncated) != 0;
-  int questions = static_cast<int>(Number(packet, kQuestions, 2));
-  int answers = static_cast<int>(Number(packet, kAnswers, 2));
-  if (questions != 1 || answers > kMaxRecords) return malformed;
+  uint32_t answers = Number(packet, kAnswers, 2);
   size_t offset = kHeaderSize;
-  if (!SkipName(packet, &offset) || packet.size() - offset < 4) return malformed;
+  std::string question;
+  if (Number(packet, kQuestions, 2) != 1 || !ReadDnsName(packet, &offset, &question) ||
+      packet.size() - offset < 4) {
+    return malformed;
+  }
   offset += 4;
-  bool first = true;
-  for (int i = 0; i < answers; ++i) {
-    if (!SkipName(packet, &offset) || packet.size() - offset < 10) {
+  for (uint32_t i = 0; i < answers; ++i) {
+    Record record;
+    std::string target;
+    if (!ReadRecord(packet, &offset, &record) || !ReadTarget(packet, record, &target)) {
       return result.truncated ? absl::StatusOr<DnsAddresses>(result) : malformed;
     }
-    uint32_t type = Number(packet, offset, 2);
-    uint32_t dns_class = Number(packet, offset + 2, 2);
-    uint32_t ttl = Number(packet, offset + 4, 4);
-    size_t size = Number(packet, offset + 8, 2);
-    offset += 10;
-    if (packet.size() - offset < size) {
-      return result.truncated ? absl::StatusOr<DnsAddresses>(result) : malformed;
+    result.ttl = i == 0 ? record.ttl : std::min(result.ttl, record.ttl);
+    for (std::string* name : {&record.owner, &target}) {
+      bool known = name->empty() || *name == question ||
+                   std::count(result.aliases.begin(), result.aliases.end(), *name) > 0;
+      if (!known) result.aliases.push_back(std::move(*name));
     }
-    result.ttl = first ? ttl : std::min(result.ttl, ttl);
-    first = false;
-    bool address = type == kDnsTypeA && dns_class == kDnsClassIn && size == 4;
+    if (result.aliases.size() > kMaxAliases) return malformed;
+    bool address = record.type == kDnsTypeA && record.dns_class == kDnsClassIn && record.size == 4;
     if (address && result.addresses.size() < kMaxAddresses) {
-      result.addresses.push_back(Number(packet, offset, 4));
+      result.addresses.push_back(Number(packet, record.data, 4));
     }
-    offset += size;
   }
   return result;
 }

@@ -43,6 +43,28 @@ TEST(DnsAnswerTest, AliasesAreFollowedAndOtherRecordsLeftOut) {
   DnsAddresses read = *ParseDnsAddresses(packet);
   EXPECT_THAT(read.addresses, ElementsAre(0xc0000207));
   EXPECT_EQ(read.ttl, 30u);
+  EXPECT_THAT(read.aliases, ElementsAre("b.example"));
+}
+
+TEST(DnsAnswerTest, AliasesOfEveryKindAreTold) {
+  std::string packet = BuildDnsEmpty(AddressQuery("a.example"));
+  packet[7] = 4;
+  packet += std::string("\xc0\x0c\0\5\0\1\0\0\0\x1e\0\4\1C\xc0\x0e", 16);  // CNAME.
+  packet += std::string("\xc0\x0e\0\x27\0\1\0\0\0\x1e\0\3\1d\0", 15);      // DNAME.
+  packet += std::string("\xc0\x0c\0\x41\0\1\0\0\0\x1e\0\5\0\1\1e\0", 17);  // HTTPS.
+  packet +=
+      std::string("\1f\xc0\x0e\0\1\0\1\0\0\0\x1e\0\4\xc0\0\2\7", 18);  // A, under another name.
+  EXPECT_THAT(ParseDnsAddresses(packet)->aliases,
+              ElementsAre("c.example", "example", "d", "e", "f.example"));
+}
+
+TEST(DnsAnswerTest, MoreAliasesThanAnyResolverFollowsAreRefused) {
+  std::string packet = BuildDnsEmpty(AddressQuery("a.example"));
+  packet[7] = 100;
+  for (char i = 0; i < 100; ++i) {
+    packet += std::string("\xc0\x0c\0\5\0\1\0\0\0\x1e\0\4\1", 13) + i + "\xc0\x0e";
+  }
+  EXPECT_FALSE(ParseDnsAddresses(packet).ok());
 }
 
 TEST(DnsAnswerTest, EveryTruncationIsRefused) {

@@ -25,6 +25,7 @@ constexpr size_t kMaxConnections = 4096;
 constexpr absl::Duration kIdle = absl::Seconds(10);
 constexpr int64_t kIdleCheckNanoseconds = 2'000'000'000;
 constexpr uint32_t kTtlSeconds = 60;  // Of answers of ours.
+constexpr char kTooMany[] = "too many look-ups at once";
 
 }  // namespace
 
@@ -39,13 +40,14 @@ struct DnsForwarder::TcpClient {
   absl::Duration last_active;
 };
 
-DnsForwarder::DnsForwarder(EventLoop* loop, UniqueFd udp, UniqueFd tcp, Policy policy)
-    : loop_(loop), udp_(std::move(udp)), tcp_(std::move(tcp)), policy_(std::move(policy)) {}
+DnsForwarder::DnsForwarder(EventLoop* loop, UniqueFd udp, UniqueFd tcp, DnsPolicy* policy)
+    : loop_(loop), udp_(std::move(udp)), tcp_(std::move(tcp)), policy_(policy) {}
 
 absl::StatusOr<std::unique_ptr<DnsForwarder>> DnsForwarder::Create(EventLoop* loop, UniqueFd udp,
-                                                                   UniqueFd tcp, Policy policy) {
+                                                                   UniqueFd tcp,
+                                                                   DnsPolicy* policy) {
   std::unique_ptr<DnsForwarder> forwarder(
-      new DnsForwarder(loop, std::move(udp), std::move(tcp), std::move(policy)));
+      new DnsForwarder(loop, std::move(udp), std::move(tcp), policy));
   DnsForwarder* self = forwarder.get();
   PADDOCK_RETURN_IF_ERROR(
       loop->Add(self->udp_.get(), EPOLLIN, [self](uint32_t) { self->ReadDatagrams(); }));
@@ -87,21 +89,24 @@ void DnsForwarder::ReadDatagrams() {
 
 void DnsForwarder::Handle(uint32_t client, absl::string_view packet, DnsTransport transport,
                           Reply reply) {
+  if (!policy_->Serves(client)) {
+    ++counts_["ignored"];
+    return;
+  }
   absl::StatusOr<DnsQuery> query = ParseDnsQuery(packet);
-  if (absl::IsOutOfRange(query.status())) {
-    ++counts_["ignored"];
-    return;
-  }
-  DnsDecision decision = policy_(client, query.ok() ? &*query : nullptr);
-  if (decision.verdict == DnsVerdict::kIgnore) {
-    ++counts_["ignored"];
-    return;
-  }
   if (!query.ok()) {
-    ++counts_["malformed"];
+    policy_->OnRefused(client, query.status().message());
+    bool silent = absl::IsOutOfRange(query.status());
+    ++counts_[silent ? "ignored" : "malformed"];
+    if (silent) return;
     bool unknown = absl::IsUnimplemented(query.status());
     DnsRcode rcode = unknown ? DnsRcode::kNotImplemented : DnsRcode::kFormatError;
     return reply(BuildDnsErrorForPacket(packet, rcode));
+  }
+  DnsDecision decision = policy_->Judge(client, *query);
+  if (decision.verdict == DnsVerdict::kIgnore) {
+    ++counts_["ignored"];
+    return;
   }
   if (decision.verdict == DnsVerdict::kAddress) {
     return AnswerAddress(*query, decision.address, reply);
@@ -136,20 +141,31 @@ void DnsForwarder::Forward(uint32_t client, const DnsQuery& query, DnsTransport 
                            Reply reply) {
   if (!Admit(client)) {
     ++counts_["overloaded"];
+    policy_->OnRefused(client, kTooMany);
     return reply(BuildDnsError(query, DnsRcode::kServerFailure));
   }
   uint64_t key = ++last_upstream_;
-  auto done = [this, client, query, key, reply = std::move(reply)](std::string answer) {
+  auto done = [this, client, query, key, reply = std::move(reply)](const std::string& answer) {
     Finish(client);
     // This closure lies in what is erased: keep what is needed.
     auto upstream = upstreams_.extract(key);
-    ++counts_[answer.empty() ? "failed" : "forwarded"];
-    reply(answer.empty() ? BuildDnsError(query, DnsRcode::kServerFailure) : std::move(answer));
+    reply(Judged(client, query, answer));
   };
   auto upstream = std::make_unique<DnsUpstream>(loop_, query, transport, resolvers_, done);
   absl::Status started = upstream->Start();
   upstreams_[key] = std::move(upstream);
   if (!started.ok()) done("");
+}
+
+std::string DnsForwarder::Judged(uint32_t client, const DnsQuery& query,
+                                 const std::string& answer) {
+  if (answer.empty()) {
+    ++counts_["failed"];
+    return BuildDnsError(query, DnsRcode::kServerFailure);
+  }
+  bool blocked = policy_->JudgeAnswer(client, query, answer) == DnsVerdict::kBlocked;
+  ++counts_[blocked ? "blocked" : "forwarded"];
+  return blocked ? BuildDnsError(query, DnsRcode::kNoSuchName) : answer;
 }
 
 bool DnsForwarder::Admit(uint32_t client) {
@@ -176,8 +192,10 @@ void DnsForwarder::AcceptClients() {
     uint32_t address = ntohl(from.sin_addr.s_addr);
     int most = kConnections.Of(static_cast<int64_t>(clients_.size()));
     bool full = clients_.size() >= kMaxConnections || tcp_connections_[address] >= most;
-    if (full || policy_(address, nullptr).verdict == DnsVerdict::kIgnore) {
+    bool served = policy_->Serves(address);
+    if (full || !served) {
       ++counts_[full ? "overloaded" : "ignored"];
+      if (served) policy_->OnRefused(address, kTooMany);
       if (tcp_connections_[address] == 0) tcp_connections_.erase(address);
       continue;
     }
@@ -220,7 +238,10 @@ void DnsForwarder::NextRequest(TcpClient& client) {
   if (client.busy || client.incoming.size() < 2) return;
   size_t length =
       static_cast<uint8_t>(client.incoming[0]) << 8 | static_cast<uint8_t>(client.incoming[1]);
-  if (length > kMaxQuery) return DropClient(client.fd.get());
+  if (length > kMaxQuery) {
+    policy_->OnRefused(client.address, "longer than any look-up");
+    return DropClient(client.fd.get());
+  }
   if (client.incoming.size() < 2 + length) return;
   std::string packet = client.incoming.substr(2, length);
   client.incoming.erase(0, 2 + length);

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "nodeagent/egress/dns_message.h"
+#include "nodeagent/egress/dns_policy.h"
 #include "nodeagent/egress/dns_upstream.h"
 #include "nodeagent/egress/event_loop.h"
 #include "nodeagent/egress/resolvers.h"
@@ -20,32 +21,15 @@
 
 namespace paddock::nodeagent {
 
-// What to do with a look-up.
-enum class DnsVerdict {
-  kForward,
-  kBlocked,
-  kIgnore,
-  kAddress,  // Answered here, whatever the name: questions for IPv4 addresses by `address`, for
-             // IPv6 ones by none, others not at all. No packet goes upstream.
-};
-struct DnsDecision {
-  DnsVerdict verdict = DnsVerdict::kIgnore;
-  uint32_t address = 0;  // Host byte order.
-};
-
 // The name server of all sandboxes of an agent: takes look-ups on its sockets in the router
 // namespace, over UDP and TCP, and asks the host's resolvers from the host's namespace, so that a
 // resolver on a private address works. Each sandbox's look-ups in flight are bounded. Lives in the
 // gateway's event loop; not thread-safe.
 class DnsForwarder {
  public:
-  // Decides by the sandbox's address (host byte order) and its question; null for one that can't be
-  // understood, and when a connection is made.
-  using Policy = std::function<DnsDecision(uint32_t client, const DnsQuery* query)>;
-
-  // `udp` and `tcp`: bound, non-blocking, `tcp` listening.
+  // `udp` and `tcp`: bound, non-blocking, `tcp` listening. `policy` outlives this object.
   static absl::StatusOr<std::unique_ptr<DnsForwarder>> Create(EventLoop* loop, UniqueFd udp,
-                                                              UniqueFd tcp, Policy policy);
+                                                              UniqueFd tcp, DnsPolicy* policy);
   ~DnsForwarder();
   void SetResolvers(std::vector<ResolverAddress> resolvers);
   // By outcome, since the start.
@@ -55,12 +39,14 @@ class DnsForwarder {
   struct TcpClient;
   using Reply = std::function<void(std::string answer)>;
 
-  DnsForwarder(EventLoop* loop, UniqueFd udp, UniqueFd tcp, Policy policy);
+  DnsForwarder(EventLoop* loop, UniqueFd udp, UniqueFd tcp, DnsPolicy* policy);
   void ReadDatagrams();
   // Answers now or later by `reply`; not at all what deserves none.
   void Handle(uint32_t client, absl::string_view packet, DnsTransport transport, Reply reply);
   void AnswerAddress(const DnsQuery& query, uint32_t address, const Reply& reply);
   void Forward(uint32_t client, const DnsQuery& query, DnsTransport transport, Reply reply);
+  // What a resolver answered, or the error that it becomes.
+  std::string Judged(uint32_t client, const DnsQuery& query, const std::string& answer);
   // Whether the sandbox may have one more look-up in flight; counts it if so.
   bool Admit(uint32_t client);
   void Finish(uint32_t client);
@@ -76,7 +62,7 @@ class DnsForwarder {
   EventLoop* const loop_;
   UniqueFd udp_;
   UniqueFd tcp_;
-  Policy policy_;
+  DnsPolicy* const policy_;
   std::vector<ResolverAddress> resolvers_;
   absl::flat_hash_map<uint32_t, int> in_flight_;        // By client.
   absl::flat_hash_map<uint32_t, int> tcp_connections_;  // By client.

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
+#include "nodeagent/egress/dns_name.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -56,18 +55,6 @@ uint16_t WordAt(absl::string_view packet, size_t offset) {
                                static_cast<uint8_t>(packet[offset + 1]));
 }
 
-void AppendLabel(absl::string_view label, std::string* name) {
-  if (!name->empty()) name->push_back('.');
-  for (char c : label) {
-    if (absl::ascii_isalnum(c) || c == '-' || c == '_') {
-      name->push_back(absl::ascii_tolower(c));
-    } else {
-      int value = static_cast<uint8_t>(c);
-      absl::StrAppend(name, "\\", value / 100, value / 10 % 10, value % 10);
-    }
-  }
-}
-
 // An uncompressed name: a question has nothing before it that it could point to.
 bool ReadName(Reader& reader, std::string* name) {
   size_t start = reader.position();
@@ -77,7 +64,7 @@ bool ReadName(Reader& reader, std::string* name) {
     absl::string_view label = reader.Take(length);
     if (!reader.ok() || reader.position() - start > kMaxNameSize) return false;
     if (length == 0) return true;
-    AppendLabel(label, name);
+    AppendDnsLabel(label, name);
   }
 }
 
@@ -122,13 +109,17 @@ absl::StatusOr<DnsQuery> ParseDnsQuery(absl::string_view packet) {
   if (questions != 1 || answers != 0 || authorities != 0 || additional > 1) {
     return absl::InvalidArgumentError("not one question alone");
   }
-  if (!ReadName(reader, &query.name)) return absl::InvalidArgumentError("malformed name");
+  if (!ReadName(reader, &query.name))
+    return absl::InvalidArgumentError("malformed or too long a name");
   query.type = reader.Word();
   query.dns_class = reader.Word();
   if (!reader.ok()) return absl::InvalidArgumentError("truncated question");
   query.question = std::string(packet.substr(kHeaderSize, reader.position() - kHeaderSize));
   if (additional == 1 && !ReadOpt(reader, &query)) {
     return absl::InvalidArgumentError("malformed OPT record");
+  }
+  if (reader.position() != packet.size()) {
+    return absl::InvalidArgumentError("bytes behind the question");
   }
   return query;
 }

@@ -43,6 +43,7 @@ EgressConnection::EgressConnection(EgressServices* services, std::shared_ptr<Egr
 
 EgressConnection::~EgressConnection() {
   EndDial();
+  services_->connections->Remove(slot_);
   --session_->connections;
 }
 
@@ -79,11 +80,16 @@ void EgressConnection::OnDialed(absl::StatusOr<Dial::Connected> connected) {
     bool denied = absl::IsPermissionDenied(connected.status());
     return Stop(denied ? "denied_address" : kFailed, connected.status());
   }
-  ++services_->verdicts[kAllowed];
-  ++session_->counts.allowed;
   address_ = connected->address;
+  aliases_ = std::move(connected->aliases);
   server_.Open(std::move(connected->fd));
   EndDial();
+  // The lists may have changed since it was dialed.
+  if (CutIfBlocked()) return;
+  ++services_->verdicts[kAllowed];
+  ++session_->counts.allowed;
+  kept_ = EntrySoFar();
+  slot_ = services_->connections->Add(kept_);
   if (server_.Flush() == RelaySide::Result::kFailed) return End();
   Update();
 }
@@ -217,7 +223,12 @@ void EgressConnection::Stop(const std::string& verdict, const absl::Status& why)
   ++services_->verdicts[verdict];
   EgressEvent event = EventSoFar();
   event.reason = std::string(why.message());
-  session_->Deny(std::move(event));
+  if (denied) {
+    session_->Deny(std::move(event));
+  } else {
+    session_->Fail(std::move(event));
+  }
+  services_->connections->Remove(std::exchange(slot_, ConnectionTable::kNone));
   timer_.Disarm();
   EndDial();
   bool silent = bytes_received_ == 0;
@@ -226,50 +237,50 @@ void EgressConnection::Stop(const std::string& verdict, const absl::Status& why)
                                                                const std::string&) {
     return Refusal::Answer{denied, reason};
   };
-  refusal_ = std::make_unique<Refusal>(services_, client_.Take(), explain, [this] { End(); });
-  // Where the server has spoken, an answer of ours would only be taken for its own.
-  if (!silent) return refusal_->StartWith("tcp", wanted);
+  refusal_ =
+      std::make_unique<Refusal>(services_, &held_, client_.Take(), explain, [this] { End(); });
   bool unknown = bytes_sent_ == 0 ||
                  (protocol == "tcp" && inspector_ != nullptr && !inspector_->transparent());
   inspector_.reset();
   held_.Set(0);
+  // Where the server has spoken, an answer of ours would only be taken for its own.
+  if (!silent) return refusal_->StartWith("tcp", wanted);
   if (unknown) return refusal_->Start("");
   refusal_->StartWith(protocol, wanted);
 }
 
+std::string EgressConnection::Blocked() const {
+  if (services_->is_name_blocked(name_)) return NameBlocked(name_);
+  for (const std::string& alias : aliases_) {
+    if (services_->is_name_blocked(alias)) return AliasBlocked(name_, alias);
+  }
+  if (address_ == 0 || !services_->is_blocked(address_)) return "";
+  return services_->operator_file_refused ? OperatorFileRefused() : AddressBlocked(name_, address_);
+}
+
 bool EgressConnection::CutIfBlocked() {
   if (refusal_ != nullptr) return false;
-  if (services_->is_name_blocked(name_)) {
-    Stop("denied_blocklist", absl::PermissionDeniedError(NameBlocked(name_)));
-    return true;
-  }
-  if (address_ == 0 || !services_->is_blocked(address_)) return false;
-  Stop("denied_address", absl::PermissionDeniedError(services_->operator_file_refused
-                                                         ? OperatorFileRefused()
-                                                         : AddressBlocked(name_, address_)));
+  std::string reason = Blocked();
+  if (reason.empty()) return false;
+  Stop("denied_blocklist", absl::PermissionDeniedError(reason));
   return true;
 }
 
-void EgressConnection::Refuse(const std::string& verdict,
-                              std::function<std::string(const std::string& wanted)> explain) {
+void EgressConnection::Refuse(const std::string& verdict, Explain explain) {
   ++services_->verdicts[verdict];
   auto tell = [this, explain = std::move(explain)](absl::string_view protocol,
                                                    const std::string& wanted) {
     protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
+    Explanation why = explain(wanted);
     EgressEvent event = EventSoFar();
-    // A name that is allowed isn't why the client was sent here.
-    std::string normal = NormalizeName(wanted);
-    bool allowed = session_->policy && session_->policy->AllowsName(normal) &&
-                   !services_->is_name_blocked(normal);
-    if (event.name.empty()) {
-      event.name = wanted.empty() || allowed ? session_->last_denied_name : wanted;
-    }
-    event.reason = explain(event.name);
+    event.name = std::move(why.name);
+    event.address = std::move(why.address);
+    event.reason = std::move(why.reason);
     Refusal::Answer answer{true, event.reason};
     session_->Deny(std::move(event));
     return answer;
   };
-  refusal_ = std::make_unique<Refusal>(services_, client_.Take(), tell, [this] { End(); });
+  refusal_ = std::make_unique<Refusal>(services_, &held_, client_.Take(), tell, [this] { End(); });
   refusal_->Start("");
 }
 
@@ -284,9 +295,31 @@ EgressEvent EgressConnection::EventSoFar() const {
   return event;
 }
 
+ConnectionTable::Entry EgressConnection::EntrySoFar() const {
+  // It has one, so none is made.
+  uint32_t name = session_->names.AddressOf(name_).value_or(0);
+  return {session_->address, name, address_, port_, bytes_sent_, bytes_received_};
+}
+
+void EgressConnection::ReportCut() {
+  if (refusal_ != nullptr) return;
+  EgressEvent event = EventSoFar();
+  event.allowed = true;
+  event.reason = GatewayEnded();
+  session_->log.Add(std::move(event));
+}
+
 void EgressConnection::Report() {
+  if (refusal_ != nullptr) return;
+  ConnectionTable::Entry entry = EntrySoFar();
+  if (slot_ == ConnectionTable::kNone) {
+    slot_ = services_->connections->Add(entry);
+  } else if (!(entry == kept_)) {
+    services_->connections->Update(slot_, entry);
+  }
+  kept_ = entry;
   absl::Duration now = Clock::Real()->Monotonic();
-  if (refusal_ != nullptr || address_ == 0 || now < next_report_) return;
+  if (address_ == 0 || now < next_report_) return;
   next_report_ = now + (now - started_) * kReportsFactor;
   EgressEvent event = EventSoFar();
   event.allowed = true;

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -33,15 +34,23 @@ class EgressConnection {
 
   // Connects to the name, which the policy allows at that port.
   void Relay();
-  // Tells the client why not. `verdict`: counts there; `explain`: the reason, given the host that
-  // the client names itself, if it does.
-  void Refuse(const std::string& verdict,
-              std::function<std::string(const std::string& wanted)> explain);
-  // An event with the bytes so far, for one that stays open; rarer the older it is.
+  // Why a client is refused: the event's name and address, and the reason for people.
+  struct Explanation {
+    std::string name;
+    std::string address;
+    std::string reason;
+  };
+  // Given the host that the client names itself, if it does.
+  using Explain = std::function<Explanation(const std::string& wanted)>;
+  // Tells the client why not. `verdict`: counts there.
+  void Refuse(const std::string& verdict, Explain explain);
+  // Keeps the bytes so far; also by an event for one that stays open, rarer the older it is.
   void Report();
+  // The event of one that ends with this process.
+  void ReportCut();
   // Closes both sides so that the peers see a reset; for one that is about to be destroyed.
   void Abort();
-  // Ends it if its name or its address is blocked by now; then it may be gone.
+  // Ends it if its name, one of its aliases or its address is blocked by now; then it may be gone.
   bool CutIfBlocked();
   const EgressSession& session() const { return *session_; }
 
@@ -61,7 +70,10 @@ class EgressConnection {
   // `progress`: something was passed on since the last time.
   void WatchInspector(bool progress);
   void Update();
+  // Why it is blocked by now; empty if it isn't.
+  std::string Blocked() const;
   EgressEvent EventSoFar() const;
+  ConnectionTable::Entry EntrySoFar() const;
   void End();
 
   EgressServices* const services_;
@@ -78,7 +90,10 @@ class EgressConnection {
   Deadlines::Timer timer_;
   enum class Waiting { kNothing, kLine, kMessage } waiting_ = Waiting::kNothing;
   const char* protocol_ = "tcp";
-  uint32_t address_ = 0;  // What was dialed.
+  uint32_t address_ = 0;              // What was dialed.
+  std::vector<std::string> aliases_;  // Of the name, when it was dialed.
+  int slot_ = ConnectionTable::kNone;
+  ConnectionTable::Entry kept_;  // In that slot.
   int upgrades_removed_ = 0;
   int64_t bytes_sent_ = 0;
   int64_t bytes_received_ = 0;

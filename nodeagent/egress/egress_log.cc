@@ -16,7 +16,6 @@ namespace {
 
 constexpr double kEventsPerSecond = 50;
 constexpr absl::Duration kAlike = absl::Seconds(1);
-constexpr size_t kMaxRecent = 256;
 constexpr size_t kMaxText = 1024;
 // More than a process can have added between two calls of Flush.
 constexpr int64_t kSequenceGap = 100'000;
@@ -55,7 +54,8 @@ bool EgressLog::Admit(absl::Duration now) {
   return true;
 }
 
-bool EgressLog::IsRepeated(const EgressEvent& event, absl::Duration now) {
+bool EgressLog::IsRepeated(const EgressEvent& event) {
+  absl::Duration now = clock_->Monotonic();
   if (recent_.size() >= kMaxRecent) recent_.clear();
   std::string key =
       absl::StrCat(event.protocol, " ", event.name.substr(0, kMaxText), " ", event.address, " ",
@@ -66,10 +66,12 @@ bool EgressLog::IsRepeated(const EgressEvent& event, absl::Duration now) {
   return false;
 }
 
+void EgressLog::AddUnlessAlike(EgressEvent event) {
+  if (!IsRepeated(event)) Add(std::move(event));
+}
+
 void EgressLog::Add(EgressEvent event) {
-  absl::Duration now = clock_->Monotonic();
-  if (!event.allowed && IsRepeated(event, now)) return;
-  if (!Admit(now)) {
+  if (!Admit(clock_->Monotonic())) {
     ++left_out_;
     return;
   }

@@ -17,10 +17,9 @@ class EgressLogTest : public ::testing::Test {
     file_ = directory_ + "/events";
   }
   void TearDown() override { EXPECT_TRUE(RemoveTree(directory_).ok()); }
-  static EgressEvent Named(const std::string& name, bool allowed = false) {
+  static EgressEvent Named(const std::string& name) {
     EgressEvent event;
     event.name = name;
-    event.allowed = allowed;
     return event;
   }
   FakeClock clock_;
@@ -43,13 +42,13 @@ TEST_F(EgressLogTest, PagesGoThroughAll) {
 
 TEST_F(EgressLogTest, RefusalsThatAreAlikeCountOnceASecond) {
   EgressLog log(file_, &clock_);
-  for (int i = 0; i < 10; ++i) log.Add(Named("same"));
+  for (int i = 0; i < 10; ++i) log.AddUnlessAlike(Named("same"));
   EXPECT_EQ(log.After(0, 100).events.size(), 1u);
   clock_.Advance(absl::Seconds(1));
-  log.Add(Named("same"));
+  log.AddUnlessAlike(Named("same"));
   EXPECT_EQ(log.After(0, 100).events.size(), 2u);
-  for (int i = 0; i < 3; ++i) log.Add(Named("same", true));
-  EXPECT_EQ(log.After(0, 100).events.size(), 5u) << "each connection that was let through counts";
+  for (int i = 0; i < 3; ++i) log.Add(Named("same"));
+  EXPECT_EQ(log.After(0, 100).events.size(), 5u) << "what isn't merged counts each time";
 }
 
 TEST_F(EgressLogTest, AnotherReasonIsNotAlike) {
@@ -57,12 +56,21 @@ TEST_F(EgressLogTest, AnotherReasonIsNotAlike) {
   for (const char* reason : {"first", "second", "first", "second"}) {
     EgressEvent event = Named("same");
     event.reason = reason;
-    log.Add(std::move(event));
+    log.AddUnlessAlike(std::move(event));
   }
   EgressPage page = log.After(0, 100);
   ASSERT_EQ(page.events.size(), 2u);
   EXPECT_EQ(page.events[0].reason, "first");
   EXPECT_EQ(page.events[1].reason, "second");
+}
+
+TEST_F(EgressLogTest, AmongTooManyKindsAlikeOnesMayComeAgain) {
+  EgressLog log(file_, &clock_);
+  for (size_t i = 0; i < EgressLog::kMaxRecent; ++i) {
+    log.AddUnlessAlike(Named(absl::StrCat("n", i)));
+  }
+  log.AddUnlessAlike(Named("n0"));
+  EXPECT_EQ(log.After(0, 1000).events.size(), EgressLog::kMaxRecent + 1);
 }
 
 TEST_F(EgressLogTest, AFloodIsCutAndSaysSo) {

@@ -40,6 +40,12 @@ std::string NameBlocked(absl::string_view name) {
                       "allows it");
 }
 
+std::string AliasBlocked(absl::string_view name, absl::string_view alias) {
+  return absl::StrCat("the host \"", name, "\" is an alias of \"", alias,
+                      "\", which is blocked by the operator of this node; no setting of an "
+                      "environment allows it");
+}
+
 std::string AddressBlocked(absl::string_view name, uint32_t address) {
   return absl::StrCat("the host \"", name, "\" has the address ", FormatIpv4(address),
                       ", which no sandbox may reach (private, metadata or this node's own); only "
@@ -66,6 +72,26 @@ std::string RecordTypeRefused(int type) {
                       " are not answered under limited networking; only addresses are");
 }
 
+std::string LookUpRefused(absl::string_view why) {
+  return absl::StrCat("the name server of the sandbox refused a packet: ", why);
+}
+
+std::string LookUpAnswered(uint32_t synthetic_address) {
+  return absl::StrCat("allowed; answered by this node itself, with the address ",
+                      FormatIpv4(synthetic_address),
+                      ", which leads to the gateway: look-ups don't leave the node");
+}
+
+std::string NobodysAddress(uint32_t address) {
+  return absl::StrCat("the address ", FormatIpv4(address),
+                      " was given to no name of this session; under limited networking a host is "
+                      "reached by its name, looked up inside of the session");
+}
+
+std::string GatewayEnded() {
+  return "allowed; cut because the gateway process of the node ended and was started again";
+}
+
 std::string PacketRefused(absl::string_view verdict) {
   constexpr std::pair<absl::string_view, absl::string_view> kReasons[] = {
       {"limited",
@@ -79,6 +105,7 @@ std::string PacketRefused(absl::string_view verdict) {
       {"protocol", "only TCP, UDP and ICMP echo may leave a sandbox"},
       {"connections", "the session has too many connections open"},
       {"ipv6", "sandboxes have no IPv6"},
+      {"group", "no sandbox may send to many at once (multicast, broadcast)"},
   };
   for (const auto& [name, reason] : kReasons) {
     if (name == verdict) return std::string(reason);

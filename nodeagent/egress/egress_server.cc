@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
 #include "nodeagent/egress/egress_reasons.h"
+#include "nodeagent/egress/relay_side.h"
 #include "nodeagent/net/ipv4.h"
 #include "nodeagent/net/network_plan.h"
 #include "nodeagent/system/errno_status.h"
@@ -25,11 +26,12 @@ constexpr int64_t kReportNanoseconds = 1'000'000'000;
 constexpr rlim_t kOtherDescriptors = 24 * 1024;  // Look-ups, rules, the agent's requests.
 constexpr rlim_t kDescriptorsAtMost = 1 << 20;
 
-sockaddr_in Endpoint(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
-  sockaddr_in endpoint = {};
-  socklen_t size = sizeof(endpoint);
-  get(fd, reinterpret_cast<sockaddr*>(&endpoint), &size);
-  return endpoint;
+// What the client connected to: the address that the packets were sent to.
+sockaddr_in Destination(int fd) {
+  sockaddr_in destination = {};
+  socklen_t size = sizeof(destination);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&destination), &size);
+  return destination;
 }
 
 void Reset(UniqueFd fd) {
@@ -42,8 +44,14 @@ void Reset(UniqueFd fd) {
 int RaiseConnectionLimit() {
   rlimit limit = {};
   getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = std::min(limit.rlim_max, kDescriptorsAtMost);
-  setrlimit(RLIMIT_NOFILE, &limit);
+  // The hard limit, too, where that may be raised.
+  rlimit most = {kDescriptorsAtMost, std::max(limit.rlim_max, kDescriptorsAtMost)};
+  if (setrlimit(RLIMIT_NOFILE, &most) == 0) {
+    limit = most;
+  } else {
+    limit.rlim_cur = std::min(limit.rlim_max, kDescriptorsAtMost);
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
   rlim_t spare = limit.rlim_cur > 2 * kOtherDescriptors ? limit.rlim_cur - kOtherDescriptors
                                                         : limit.rlim_cur / 2;
   return static_cast<int>(spare / 2);
@@ -52,6 +60,7 @@ int RaiseConnectionLimit() {
 absl::StatusOr<UniqueFd> OpenEgressListener() {
   UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus("making the egress listener");
+  SetRelayOptions(fd.get());
   int on = 1;
   sockaddr_in name = {};
   name.sin_family = AF_INET;
@@ -91,10 +100,12 @@ EgressServer::~EgressServer() {
 
 void EgressServer::Accept() {
   for (int i = 0; i < kAcceptsAtOnce; ++i) {
-    UniqueFd client(accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    sockaddr_in from = {};
+    socklen_t size = sizeof(from);
+    UniqueFd client(accept4(listener_.get(), reinterpret_cast<sockaddr*>(&from), &size,
+                            SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!client.valid()) return;
-    sockaddr_in from = Endpoint(client.get(), getpeername);
-    sockaddr_in to = Endpoint(client.get(), getsockname);
+    sockaddr_in to = Destination(client.get());
     std::shared_ptr<EgressSession> session = sessions_->FindByAddress(ntohl(from.sin_addr.s_addr));
     if (session == nullptr || !session->policy) {
       Reset(std::move(client));
@@ -112,6 +123,7 @@ void EgressServer::Serve(UniqueFd client, const std::shared_ptr<EgressSession>& 
     ++services_->verdicts["denied_connections"];
     EgressEvent event;
     event.name = name;
+    if (name.empty()) event.address = FormatIpv4(address);
     event.port = port;
     event.protocol = "tcp";
     event.reason = TooManyConnections(full ? limits_.all : limits_.per_session);
@@ -119,26 +131,41 @@ void EgressServer::Serve(UniqueFd client, const std::shared_ptr<EgressSession>& 
     return Reset(std::move(client));
   }
   EgressConnection* connection = Add(std::move(client), session, name, port);
-  if (name.empty()) {
-    return connection->Refuse("denied_name", [services = services_](const std::string& wanted) {
-      bool blocked = services->is_name_blocked(NormalizeName(wanted));
-      return blocked ? NameBlocked(wanted) : NameNotAllowed(wanted);
+  if (address == NetworkPlan::kSinkhole) {
+    return connection->Refuse("denied_name", [this, session](const std::string& wanted) {
+      return ExplainSinkhole(*session, wanted);
     });
   }
-  if (services_->is_name_blocked(name)) {
-    return connection->Refuse("denied_blocklist",
-                              [name](const std::string&) { return NameBlocked(name); });
+  if (name.empty()) {
+    return connection->Refuse("denied_name", [address](const std::string& wanted) {
+      return Explanation{wanted, FormatIpv4(address), NobodysAddress(address)};
+    });
   }
+  auto refuse = [&](const char* verdict, const std::string& reason) {
+    connection->Refuse(verdict, [name, reason](const std::string&) {
+      return Explanation{name, "", reason};
+    });
+  };
+  if (services_->is_name_blocked(name)) return refuse("denied_blocklist", NameBlocked(name));
   // The policy may have been replaced since the name was looked up.
-  if (!session->policy->AllowsName(name)) {
-    return connection->Refuse("denied_name",
-                              [name](const std::string&) { return NameNotAllowed(name); });
-  }
+  if (!session->policy->AllowsName(name)) return refuse("denied_name", NameNotAllowed(name));
   if (!session->policy->Allows(name, port)) {
-    return connection->Refuse(
-        "denied_port", [name, port](const std::string&) { return PortNotAllowed(name, port); });
+    return refuse("denied_port", PortNotAllowed(name, port));
   }
   connection->Relay();
+}
+
+// The client was told the sinkhole's address in place of a name that isn't allowed: the one that it
+// says, else the newest.
+EgressServer::Explanation EgressServer::ExplainSinkhole(const EgressSession& session,
+                                                        const std::string& wanted) const {
+  // A name that is allowed isn't why the client was sent here.
+  std::string normal = NormalizeName(wanted);
+  bool allowed =
+      session.policy && session.policy->AllowsName(normal) && !services_->is_name_blocked(normal);
+  std::string name = wanted.empty() || allowed ? session.last_denied_name : wanted;
+  bool blocked = services_->is_name_blocked(NormalizeName(name));
+  return {name, "", blocked ? NameBlocked(name) : NameNotAllowed(name)};
 }
 
 EgressConnection* EgressServer::Add(UniqueFd client, const std::shared_ptr<EgressSession>& session,
@@ -156,6 +183,10 @@ void EgressServer::DropBlocked() {
   for (const auto& [id, connection] : connections_) all.push_back(connection.get());
   // One that is cut ends nobody but itself.
   for (EgressConnection* connection : all) connection->CutIfBlocked();
+}
+
+void EgressServer::ReportCut() {
+  for (const auto& [id, connection] : connections_) connection->ReportCut();
 }
 
 void EgressServer::DropSession(const std::string& session_id) {

@@ -30,16 +30,20 @@ class EgressServer {
   ~EgressServer();
   // Cuts the connections to names and addresses that are blocked by now.
   void DropBlocked();
+  // The events of all connections that the end of this process will cut.
+  void ReportCut();
   // Cuts the session's connections.
   void DropSession(const std::string& session_id);
   int64_t connections() const { return static_cast<int64_t>(connections_.size()); }
 
  private:
+  using Explanation = EgressConnection::Explanation;
   EgressServer(EgressServices* services, EgressSessions* sessions, UniqueFd listener, Limits limits)
       : services_(services), sessions_(sessions), listener_(std::move(listener)), limits_(limits) {}
   void Accept();
   void Serve(UniqueFd client, const std::shared_ptr<EgressSession>& session, uint32_t address,
              int port);
+  Explanation ExplainSinkhole(const EgressSession& session, const std::string& wanted) const;
   EgressConnection* Add(UniqueFd client, const std::shared_ptr<EgressSession>& session,
                         const std::string& name, int port);
 
@@ -54,7 +58,7 @@ class EgressServer {
 
 // The listener, in the network namespace that the calling thread is in.
 absl::StatusOr<UniqueFd> OpenEgressListener();
-// As many connections as descriptors suffice for, once the soft limit is raised to the hard one.
+// As many connections as descriptors suffice for, once the limits are raised as far as they may be.
 int RaiseConnectionLimit();
 
 }  // namespace paddock::nodeagent

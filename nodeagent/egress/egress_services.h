@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "nodeagent/egress/connection_table.h"
 #include "nodeagent/egress/deadlines.h"
 #include "nodeagent/egress/event_loop.h"
 #include "nodeagent/egress/held_account.h"
@@ -19,6 +20,7 @@ struct EgressServices {
   EventLoop* loop = nullptr;
   Deadlines* deadlines = nullptr;
   HostResolver* resolver = nullptr;
+  ConnectionTable* connections = nullptr;
   // Whether no sandbox may reach the address (host byte order), as the lists are now.
   std::function<bool(uint32_t address)> is_blocked;
   // Whether the operator blocks the name, as the file is now.

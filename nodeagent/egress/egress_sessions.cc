@@ -13,7 +13,13 @@ namespace paddock::nodeagent {
 void EgressSession::Deny(EgressEvent event) {
   ++counts.denied;
   event.allowed = false;
-  log.Add(std::move(event));
+  log.AddUnlessAlike(std::move(event));
+}
+
+void EgressSession::Fail(EgressEvent event) {
+  ++counts.allowed;
+  event.allowed = true;
+  log.AddUnlessAlike(std::move(event));
 }
 
 absl::Status EgressSessions::Prepare(const std::vector<std::string>& known) {

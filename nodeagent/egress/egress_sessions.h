@@ -38,6 +38,8 @@ struct EgressSession {
 
   // A refusal: one more, and its event.
   void Deny(EgressEvent event);
+  // What the policy allows and the far side doesn't answer: the same.
+  void Fail(EgressEvent event);
 };
 
 // The sessions of the gateway by what packets tell of them. A build of packages is one like any

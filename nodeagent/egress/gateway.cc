@@ -57,6 +57,13 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Create(const GatewayOptions& o
   return gateway;
 }
 
+absl::Status Gateway::Run() {
+  absl::Status status = loop_->Run();
+  egress_->ReportCut();
+  sessions_.Flush();
+  return status;
+}
+
 absl::Status Gateway::SetUp(const std::string& boot_id) {
   PADDOCK_ASSIGN_OR_RETURN(loop_, EventLoop::Create());
   // First of all: it must work even where the network can't be set up.
@@ -140,7 +147,11 @@ absl::StatusOr<Gateway::RouterSockets> Gateway::OpenInsideRouter(int router_netn
 absl::Status Gateway::StartEgress(UniqueFd listener) {
   PADDOCK_ASSIGN_OR_RETURN(deadlines_, Deadlines::Create(loop_.get()));
   resolver_ = std::make_unique<HostResolver>(loop_.get());
+  std::vector<ConnectionTable::Entry> cut;
+  PADDOCK_ASSIGN_OR_RETURN(connections_, ConnectionTable::Open(options_.ConnectionsFile(), &cut));
+  ReportCut(cut);
   services_.loop = loop_.get();
+  services_.connections = &*connections_;
   services_.deadlines = deadlines_.get();
   services_.resolver = resolver_.get();
   services_.is_blocked = [this](uint32_t address) { return IsBlocked(address); };
@@ -156,9 +167,9 @@ absl::Status Gateway::StartEgress(UniqueFd listener) {
 }
 
 absl::Status Gateway::StartDns(UniqueFd udp, UniqueFd tcp) {
-  auto policy = [this](uint32_t client, const DnsQuery* query) { return Judge(client, query); };
-  PADDOCK_ASSIGN_OR_RETURN(
-      dns_, DnsForwarder::Create(loop_.get(), std::move(udp), std::move(tcp), policy));
+  look_up_judge_ = std::make_unique<LookUpJudge>(&table_, &sessions_, &services_, &operator_rules_);
+  PADDOCK_ASSIGN_OR_RETURN(dns_, DnsForwarder::Create(loop_.get(), std::move(udp), std::move(tcp),
+                                                      look_up_judge_.get()));
   ReadResolvConf();
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "nodeagent/egress/connection_table.h"
 #include "nodeagent/egress/control_server.h"
 #include "nodeagent/egress/deadlines.h"
 #include "nodeagent/egress/dns_forwarder.h"
@@ -19,6 +20,7 @@
 #include "nodeagent/egress/gateway_client.h"
 #include "nodeagent/egress/gateway_options.h"
 #include "nodeagent/egress/host_resolver.h"
+#include "nodeagent/egress/look_up_judge.h"
 #include "nodeagent/egress/packet_log.h"
 #include "nodeagent/egress/resolvers.h"
 #include "nodeagent/egress/session_table.h"
@@ -39,7 +41,7 @@ class Gateway {
   // Brings everything up: from then on the sessions of the table have their network.
   static absl::StatusOr<std::unique_ptr<Gateway>> Create(const GatewayOptions& options);
   // Serves until it is stopped. Rules, namespace and sessions stay as they are.
-  absl::Status Run() { return loop_->Run(); }
+  absl::Status Run();
   // Stops once `fd` is readable.
   absl::Status StopOn(int fd) {
     return loop_->Add(fd, EPOLLIN, [this](uint32_t) { loop_->Stop(); });
@@ -68,6 +70,8 @@ class Gateway {
   absl::Status SetUpHost();
   absl::Status StartDns(UniqueFd udp, UniqueFd tcp);
   absl::Status StartEgress(UniqueFd listener);
+  // The events of what an earlier process relayed when it ended.
+  void ReportCut(const std::vector<ConnectionTable::Entry>& cut);
 
   // Requests. The answer always has "code" and "message".
   std::string Answer(const std::string& request);
@@ -80,8 +84,6 @@ class Gateway {
   absl::StatusOr<nlohmann::json> ListEgress(const nlohmann::json& request) const;
   GatewayStats Stats();
 
-  DnsDecision Judge(uint32_t client, const DnsQuery* query);
-  DnsDecision JudgeLimited(EgressSession& session, const DnsQuery* query);
   void OnRefusedPacket(const RefusedPacket& packet);
   bool IsBlocked(uint32_t address) const;
   // Once a second: files that changed, our table on the host.
@@ -109,9 +111,11 @@ class Gateway {
   std::optional<SessionElements> elements_;
   std::optional<NetlinkSocket> address_monitor_;
   std::unique_ptr<Fence> fence_;
+  std::unique_ptr<LookUpJudge> look_up_judge_;
   std::unique_ptr<DnsForwarder> dns_;
   std::unique_ptr<HostResolver> resolver_;
   EgressServices services_;
+  std::optional<ConnectionTable> connections_;
   std::unique_ptr<EgressServer> egress_;
   std::unique_ptr<PacketLog> packet_log_;
   std::optional<NetlinkSocket> router_links_;

@@ -34,6 +34,7 @@ struct GatewayOptions {
   std::string SessionsDir() const { return absl::StrCat(directory, "/sessions"); }
   std::string NamesDir() const { return absl::StrCat(directory, "/names"); }
   std::string EventsDir() const { return absl::StrCat(directory, "/events"); }
+  std::string ConnectionsFile() const { return absl::StrCat(directory, "/connections"); }
   std::string FenceFile() const { return absl::StrCat(directory, "/fence.json"); }
 };
 

@@ -1,10 +1,7 @@
-// What the gateway decides about look-ups and makes of refusals.
+// What the gateway lets out, and what it makes of packets that the rules refused.
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "common/log.h"
-#include "nodeagent/egress/dns_answer.h"
 #include "nodeagent/egress/egress_reasons.h"
 #include "nodeagent/egress/gateway.h"
 #include "nodeagent/net/ipv4.h"
@@ -13,7 +10,6 @@
 namespace paddock::nodeagent {
 namespace {
 
-constexpr int kDnsPort = 53;
 constexpr char kSpoofed[] = "spoofed";
 constexpr char kBlocklist[] = "blocklist";
 
@@ -22,15 +18,6 @@ bool Contains(const std::vector<Ipv4Range>& ranges, uint32_t address) {
     if (address >= range.first && address <= range.last) return true;
   }
   return false;
-}
-
-EgressEvent LookUpEvent(const DnsQuery& query, std::string reason) {
-  EgressEvent event;
-  event.name = query.name;
-  event.port = kDnsPort;
-  event.protocol = "dns";
-  event.reason = std::move(reason);
-  return event;
 }
 
 }  // namespace
@@ -53,52 +40,6 @@ bool Gateway::IsBlocked(uint32_t address) const {
          plan_.Contains(address);
 }
 
-DnsDecision Gateway::Judge(uint32_t client, const DnsQuery* query) {
-  const SessionTable::Entry* entry = table_.FindByAddress(FormatIpv4(client));
-  std::shared_ptr<EgressSession> session = sessions_.FindByAddress(client);
-  if (entry == nullptr || session == nullptr) return {DnsVerdict::kIgnore};
-  switch (entry->session.policy.kind) {
-    case NetworkPolicy::Kind::kNone:
-      return {DnsVerdict::kIgnore};
-    case NetworkPolicy::Kind::kLimited:
-      return session->policy ? JudgeLimited(*session, query) : DnsDecision{DnsVerdict::kIgnore};
-    case NetworkPolicy::Kind::kUnrestricted:
-      break;
-  }
-  if (query == nullptr || !HostBlocked(operator_rules_, query->name)) return {DnsVerdict::kForward};
-  session->Deny(LookUpEvent(*query, NameBlocked(query->name)));
-  return {DnsVerdict::kBlocked};
-}
-
-DnsDecision Gateway::JudgeLimited(EgressSession& session, const DnsQuery* query) {
-  DnsDecision sinkhole{DnsVerdict::kAddress, NetworkPlan::kSinkhole};
-  if (query == nullptr) return sinkhole;
-  bool addresses = query->type == kDnsTypeA || query->type == kDnsTypeAaaa;
-  if (!addresses || query->dns_class != kDnsClassIn) {
-    ++services_.verdicts["denied_dns"];
-    session.Deny(LookUpEvent(*query, RecordTypeRefused(query->type)));
-    return sinkhole;
-  }
-  bool blocked = HostBlocked(operator_rules_, query->name);
-  if (!blocked && session.policy->AllowsName(query->name)) {
-    if (query->type != kDnsTypeA) return sinkhole;  // Answered by no address.
-    absl::StatusOr<uint32_t> address = session.names.AddressOf(query->name);
-    if (address.ok()) return {DnsVerdict::kAddress, *address};
-    if (!absl::IsResourceExhausted(address.status())) {
-      LogError("giving a name its address",
-               {{"session_id", session.id}, {"error", address.status().ToString()}});
-    }
-    ++services_.verdicts["denied_dns"];
-    session.Deny(LookUpEvent(*query, std::string(address.status().message())));
-    return sinkhole;
-  }
-  ++services_.verdicts["denied_dns"];
-  session.last_denied_name = query->name;
-  session.Deny(
-      LookUpEvent(*query, blocked ? NameBlocked(query->name) : NameNotAllowed(query->name)));
-  return sinkhole;
-}
-
 void Gateway::OnRefusedPacket(const RefusedPacket& packet) {
   std::shared_ptr<EgressSession> session;
   if (packet.source != 0 && packet.verdict != kSpoofed) {
@@ -110,12 +51,29 @@ void Gateway::OnRefusedPacket(const RefusedPacket& packet) {
   }
   if (session == nullptr) return;
   EgressEvent event;
-  if (packet.destination != 0) event.address = FormatIpv4(packet.destination);
+  event.address = packet.destination;
   event.port = packet.port;
-  event.protocol = packet.protocol.empty() ? "ipv6" : packet.protocol;
+  event.protocol = packet.protocol.empty() ? "ip" : packet.protocol;
   bool refused_file = packet.verdict == kBlocklist && services_.operator_file_refused;
   event.reason = refused_file ? OperatorFileRefused() : PacketRefused(packet.verdict);
   session->Deny(std::move(event));
+}
+
+void Gateway::ReportCut(const std::vector<ConnectionTable::Entry>& cut) {
+  for (const ConnectionTable::Entry& entry : cut) {
+    std::shared_ptr<EgressSession> session = sessions_.FindByAddress(entry.session_address);
+    if (session == nullptr) continue;
+    EgressEvent event;
+    event.name = std::string(session->names.NameOf(entry.name_address));
+    if (entry.dialed != 0) event.address = FormatIpv4(entry.dialed);
+    event.port = entry.port;
+    event.protocol = "tcp";
+    event.allowed = true;
+    event.reason = GatewayEnded();
+    event.bytes_sent = entry.bytes_sent;
+    event.bytes_received = entry.bytes_received;
+    session->log.Add(std::move(event));
+  }
 }
 
 }  // namespace paddock::nodeagent

@@ -22,7 +22,8 @@ class GatewayProcess {
   virtual ~GatewayProcess() = default;
   // Valid as long as this object.
   virtual GatewayClient* client() = 0;
-  // OK while it runs and answers.
+  // OK while it runs and answers. INVALID_ARGUMENT when it does, but lets nothing out because the
+  // operator's file has an error: which, in words for the operator.
   virtual absl::Status Health() = 0;
 };
 

@@ -51,7 +51,10 @@ absl::StatusOr<json> Gateway::Dispatch(const json& request) {
   PADDOCK_ASSIGN_OR_RETURN(std::string operation, StringField(request, "operation"));
   json done = json::object();
   if (operation == "ping") {
-    return json{{"instance", plan_.instance()}, {"subnet", plan_.Subnet()}, {"pid", getpid()}};
+    return json{{"instance", plan_.instance()},
+                {"subnet", plan_.Subnet()},
+                {"pid", getpid()},
+                {"operator_problem", operator_problem_}};
   }
   if (operation == "put") {
     auto field = request.find("session");

@@ -23,8 +23,8 @@ void HostResolver::Resolve(const std::string& name, Done done) {
   auto known = known_.find(name);
   if (known != known_.end()) {
     if (Clock::Real()->Monotonic() < known->second.until) {
-      Addresses addresses = known->second.addresses;  // `done` may change what is known.
-      done(addresses);
+      Answer answer = known->second.answer;  // `done` may change what is known.
+      done(answer);
       return;
     }
     known_.erase(known);
@@ -83,18 +83,18 @@ void HostResolver::OnAnswer(const std::string& name, DnsTransport transport,
                   kKeepFailure);
   }
   absl::Duration keep = absl::Seconds(answer->ttl);
-  Finish(host, answer->addresses, std::clamp(keep, kKeepAtLeast, kKeepAtMost));
+  Finish(host, ResolvedHost{std::move(answer->addresses), std::move(answer->aliases)},
+         std::clamp(keep, kKeepAtLeast, kKeepAtMost));
 }
 
-void HostResolver::Finish(const std::string& name, const Addresses& addresses,
-                          absl::Duration keep) {
+void HostResolver::Finish(const std::string& name, const Answer& answer, absl::Duration keep) {
   auto look_up = look_ups_.extract(name);
   if (look_up.empty()) return;
   if (known_.size() >= kMaxKnown) known_.clear();
   if (keep > absl::ZeroDuration()) {
-    known_.insert_or_assign(name, Known{addresses, Clock::Real()->Monotonic() + keep});
+    known_.insert_or_assign(name, Known{answer, Clock::Real()->Monotonic() + keep});
   }
-  for (const Done& done : look_up.mapped().waiting) done(addresses);
+  for (const Done& done : look_up.mapped().waiting) done(answer);
 }
 
 }  // namespace paddock::nodeagent

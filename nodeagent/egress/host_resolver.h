@@ -16,6 +16,11 @@
 
 namespace paddock::nodeagent {
 
+struct ResolvedHost {
+  std::vector<uint32_t> addresses;   // IPv4, host byte order; not empty.
+  std::vector<std::string> aliases;  // The other names that they were found under.
+};
+
 // The IPv4 addresses of host names, as the host's resolvers know them, kept for as long as they say
 // and a minute at most. One look-up at a time for a name, whoever asks. Lives in an event loop; not
 // thread-safe.
@@ -23,8 +28,8 @@ class HostResolver {
  public:
   // NOT_FOUND when there is no such name, or it has no address; UNAVAILABLE when no resolver
   // answers.
-  using Addresses = absl::StatusOr<std::vector<uint32_t>>;
-  using Done = std::function<void(const Addresses& addresses)>;
+  using Answer = absl::StatusOr<ResolvedHost>;
+  using Done = std::function<void(const Answer& answer)>;
 
   explicit HostResolver(EventLoop* loop) : loop_(loop) {}
   void SetResolvers(std::vector<ResolverAddress> resolvers) { resolvers_ = std::move(resolvers); }
@@ -37,12 +42,12 @@ class HostResolver {
     std::vector<Done> waiting;
   };
   struct Known {
-    Addresses addresses;
+    Answer answer;
     absl::Duration until;
   };
   absl::Status Ask(const std::string& name, DnsTransport transport);
   void OnAnswer(const std::string& name, DnsTransport transport, const std::string& packet);
-  void Finish(const std::string& name, const Addresses& addresses, absl::Duration keep);
+  void Finish(const std::string& name, const Answer& answer, absl::Duration keep);
 
   EventLoop* const loop_;
   std::vector<ResolverAddress> resolvers_;

@@ -6,8 +6,11 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/status_macros.h"
+#include "nodeagent/net/ipv4.h"
 #include "nodeagent/net/nft_renderer.h"
 
 namespace paddock::nodeagent {
@@ -17,6 +20,9 @@ constexpr size_t kMinimalHead = 20;
 constexpr int kProtocolOffset = 9;
 constexpr int kSourceOffset = 12;
 constexpr int kDestinationOffset = 16;
+constexpr size_t kHead6 = 40;
+constexpr int kProtocolOffset6 = 6;
+constexpr int kDestinationOffset6 = 24;
 constexpr uint32_t kCopied = 64;  // Bytes of each packet.
 constexpr int kMessagesAtOnce = 64;
 
@@ -33,6 +39,18 @@ NetlinkRequest Configure() {
   family->version = NFNETLINK_V0;
   family->res_id = htons(kLogGroup);
   return request;
+}
+
+// What lies behind the `head` bytes of an IP head.
+void ReadTransport(absl::string_view bytes, uint32_t protocol, size_t head, RefusedPacket* packet) {
+  bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+  if (ports && bytes.size() >= head + 4)
+    packet->port = static_cast<int>(Number(bytes, head + 2, 2));
+  packet->protocol = protocol == IPPROTO_TCP      ? "tcp"
+                     : protocol == IPPROTO_UDP    ? "udp"
+                     : protocol == IPPROTO_ICMP   ? "icmp"
+                     : protocol == IPPROTO_ICMPV6 ? "icmp6"
+                                                  : absl::StrCat("ip ", protocol);
 }
 
 RefusedPacket Read(const nlmsghdr* message) {
@@ -52,19 +70,18 @@ RefusedPacket Read(const nlmsghdr* message) {
 }  // namespace
 
 void ReadPacketHead(absl::string_view bytes, RefusedPacket* packet) {
-  if (bytes.size() < kMinimalHead || (Number(bytes, 0, 1) >> 4) != 4) return;
-  packet->source = Number(bytes, kSourceOffset, 4);
-  packet->destination = Number(bytes, kDestinationOffset, 4);
-  uint32_t protocol = Number(bytes, kProtocolOffset, 1);
-  size_t head = (Number(bytes, 0, 1) & 15) * 4;
-  bool ports = protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
-  if (ports && head >= kMinimalHead && bytes.size() >= head + 4) {
-    packet->port = static_cast<int>(Number(bytes, head + 2, 2));
+  if (bytes.size() < kMinimalHead) return;
+  uint32_t version = Number(bytes, 0, 1) >> 4;
+  if (version == 4) {
+    packet->source = Number(bytes, kSourceOffset, 4);
+    packet->destination = FormatIpv4(Number(bytes, kDestinationOffset, 4));
+    size_t head = (Number(bytes, 0, 1) & 15) * 4;
+    ReadTransport(bytes, Number(bytes, kProtocolOffset, 1), std::max(head, kMinimalHead), packet);
+  } else if (version == 6 && bytes.size() >= kHead6) {
+    char text[INET6_ADDRSTRLEN];
+    packet->destination = inet_ntop(AF_INET6, &bytes[kDestinationOffset6], text, sizeof(text));
+    ReadTransport(bytes, Number(bytes, kProtocolOffset6, 1), kHead6, packet);
   }
-  packet->protocol = protocol == IPPROTO_TCP    ? "tcp"
-                     : protocol == IPPROTO_UDP  ? "udp"
-                     : protocol == IPPROTO_ICMP ? "icmp"
-                                                : absl::StrCat("ip ", protocol);
 }
 
 absl::StatusOr<std::unique_ptr<PacketLog>> PacketLog::Open(EventLoop* loop, Callback callback) {

@@ -17,12 +17,13 @@ struct RefusedPacket {
   std::string verdict;  // The rule's log prefix.
   int in_link = 0;      // Index of the interface that it came by.
   uint32_t source = 0;  // Host byte order; 0 if it isn't IPv4.
-  uint32_t destination = 0;
+  std::string destination;
   int port = 0;
-  std::string protocol;  // "tcp", "udp", "icmp" or a number.
+  std::string protocol;  // "tcp", "udp", "icmp", "icmp6" or a number.
 };
 
-// Reads an IP packet's head into `packet`; what is missing stays as it is. Pure.
+// Reads the head of an IPv4 or IPv6 packet into `packet`; what is missing stays as it is. Ports
+// behind IPv6 extension headers aren't looked for. Pure.
 void ReadPacketHead(absl::string_view bytes, RefusedPacket* packet);
 
 // Receives what the router's rules log; the rules bound how much that is. Bound to the network

@@ -23,16 +23,18 @@ constexpr int kBadGateway = 502;
 
 }  // namespace
 
-Refusal::Refusal(EgressServices* services, UniqueFd client, Explain explain, Ended ended)
+Refusal::Refusal(EgressServices* services, HeldAccount* held, UniqueFd client, Explain explain,
+                 Ended ended)
     : services_(services),
+      held_(held),
       client_(std::move(client)),
       explain_(std::move(explain)),
       ended_(std::move(ended)),
       // No name is right, so whatever is complete is refused, and named.
-      inspector_("", kHttpsPort),
+      inspector_(std::make_unique<ClientInspector>("", kHttpsPort)),
       timer_(services->deadlines, [this] {
         if (answered_) return End();
-        AnswerClient(inspector_.protocol(), inspector_.wanted_name());
+        AnswerByWhatCame();
       }) {}
 
 Refusal::~Refusal() {
@@ -57,21 +59,28 @@ void Refusal::OnReadable() {
   if (answered_) return Drain();
   ssize_t size = recv(client_.get(), services_->buffer.data(), services_->ReadSize(), 0);
   if (size < 0 && errno == EAGAIN) return;
-  if (size <= 0) return AnswerClient(inspector_.protocol(), inspector_.wanted_name());
+  if (size <= 0) return AnswerByWhatCame();
   Look({services_->buffer.data(), static_cast<size_t>(size)});
 }
 
 bool Refusal::Look(absl::string_view bytes) {
   std::string passed;
-  absl::Status status = inspector_.Feed(bytes, &passed);
-  bool more = status.ok() && !inspector_.transparent() && inspector_.held() <= kMaxHeld;
-  if (more) return false;
-  AnswerClient(inspector_.protocol(), inspector_.wanted_name());
+  absl::Status status = inspector_->Feed(bytes, &passed);
+  bool more = status.ok() && !inspector_->transparent() && inspector_->held() <= kMaxHeld;
+  if (more && held_->Set(static_cast<int64_t>(inspector_->held()))) return false;
+  AnswerByWhatCame();
   return true;
+}
+
+void Refusal::AnswerByWhatCame() {
+  std::string wanted = inspector_->wanted_name();
+  AnswerClient(inspector_->protocol(), wanted);
 }
 
 void Refusal::AnswerClient(absl::string_view protocol, const std::string& wanted) {
   answered_ = true;
+  inspector_.reset();
+  held_->Set(0);
   Answer answer = explain_(protocol, wanted);
   std::string text;
   if (protocol == "http")

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "nodeagent/egress/client_inspector.h"
 #include "nodeagent/egress/egress_services.h"
+#include "nodeagent/egress/held_account.h"
 #include "nodeagent/system/unique_fd.h"
 
 namespace paddock::nodeagent {
@@ -26,8 +28,10 @@ class Refusal {
   // Called at the end; it may destroy this object.
   using Ended = std::function<void()>;
 
-  // Takes the connection over; the descriptor isn't watched by anybody else.
-  Refusal(EgressServices* services, UniqueFd client, Explain explain, Ended ended);
+  // Takes the connection over; the descriptor isn't watched by anybody else. `held`, of the
+  // connection, outlives this object.
+  Refusal(EgressServices* services, HeldAccount* held, UniqueFd client, Explain explain,
+          Ended ended);
   ~Refusal();
   // Asks the client. `received`: what it has sent so far.
   void Start(absl::string_view received);
@@ -38,16 +42,18 @@ class Refusal {
   void OnReadable();
   // Judges by what has come; true if the client was answered, and this object may be gone.
   bool Look(absl::string_view bytes);
+  void AnswerByWhatCame();
   void AnswerClient(absl::string_view protocol, const std::string& wanted);
   void Drain();
   void Reset();
   void End();
 
   EgressServices* const services_;
+  HeldAccount* const held_;
   UniqueFd client_;
   Explain explain_;
   Ended ended_;
-  ClientInspector inspector_;
+  std::unique_ptr<ClientInspector> inspector_;  // Until the client is answered.
   bool answered_ = false;
   size_t drained_ = 0;
   Deadlines::Timer timer_;

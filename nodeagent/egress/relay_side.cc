@@ -20,13 +20,12 @@ RelaySide::~RelaySide() {
   Watch(false, false);
 }
 
-void RelaySide::Open(UniqueFd fd) {
-  fd_ = std::move(fd);
+void SetRelayOptions(int fd) {
   int on = 1;
-  setsockopt(fd_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  setsockopt(fd_.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
   int idle = kKeepAliveIdleSeconds;
-  setsockopt(fd_.get(), IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
 }
 
 UniqueFd RelaySide::Take() {

@@ -10,6 +10,9 @@
 
 namespace paddock::nodeagent {
 
+// What relayed connections need: no delay, and keep-alives. A listener's connections inherit it.
+void SetRelayOptions(int fd);
+
 // One end of a relayed connection: a socket, and what waits to be sent to it. Lives in an event
 // loop; not thread-safe.
 class RelaySide {
@@ -20,7 +23,8 @@ class RelaySide {
   RelaySide(const RelaySide&) = delete;
   RelaySide& operator=(const RelaySide&) = delete;
 
-  void Open(UniqueFd fd);
+  // A connected socket with the options of SetRelayOptions.
+  void Open(UniqueFd fd) { fd_ = std::move(fd); }
   bool open() const { return fd_.valid(); }
   int fd() const { return fd_.get(); }
   // Gives the socket away; it isn't watched any more.

@@ -144,6 +144,8 @@ absl::StatusOr<SocketGatewayClient::Identity> SocketGatewayClient::Ping() {
   PADDOCK_ASSIGN_OR_RETURN(identity.instance, StringField(answer, "instance"));
   PADDOCK_ASSIGN_OR_RETURN(identity.subnet, StringField(answer, "subnet"));
   PADDOCK_ASSIGN_OR_RETURN(identity.pid, IntField(answer, "pid"));
+  // A gateway process that is older than the agent doesn't tell it here.
+  identity.operator_problem = StringField(answer, "operator_problem").value_or("");
   return identity;
 }
 

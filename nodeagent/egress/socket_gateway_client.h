@@ -20,6 +20,7 @@ class SocketGatewayClient : public GatewayClient {
     std::string instance;
     std::string subnet;
     int64_t pid = 0;
+    std::string operator_problem;  // Why the operator's file isn't in force; empty if it is.
   };
 
   explicit SocketGatewayClient(std::string socket_path, absl::Duration timeout = absl::Seconds(5))

@@ -124,7 +124,9 @@ absl::Status SupervisedGateway::Health() {
     absl::MutexLock lock(&mutex_);
     if (!health_.ok()) return health_;
   }
-  return client_.Ping().status();
+  PADDOCK_ASSIGN_OR_RETURN(SocketGatewayClient::Identity identity, client_.Ping());
+  if (identity.operator_problem.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(identity.operator_problem);
 }
 
 bool SupervisedGateway::Stopping() {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -63,6 +64,23 @@ std::vector<std::string> MergedEnvironment(const std::vector<Layer>& chain) {
   environment.reserve(merged.size());
   for (auto& [name, entry] : merged) environment.push_back(std::move(entry));
   return environment;
+}
+
+std::vector<std::string> WholeImages(const std::vector<Layer>& layers) {
+  std::map<absl::string_view, absl::string_view> parents;
+  for (const Layer& layer : layers) parents[layer.digest] = layer.parent;
+  std::vector<std::string> whole;
+  for (const Layer& layer : layers) {
+    // A digest includes its parent's, so chains have an end.
+    absl::string_view next = layer.digest;
+    while (!next.empty()) {
+      const auto found = parents.find(next);
+      if (found == parents.end()) break;
+      next = found->second;
+    }
+    if (next.empty()) whole.push_back(layer.digest);
+  }
+  return whole;
 }
 
 void DirectoryLayerStore::Touch(Known* known) {

@@ -70,6 +70,9 @@ class LayerStore {
   virtual absl::Status Sweep() = 0;
 };
 
+// Pure: digests of those of `layers` below which none is missing, so that they are images.
+std::vector<std::string> WholeImages(const std::vector<Layer>& layers);
+
 // Pure: what commands in a sandbox from `chain` (top first) get; of a name set twice the upper one.
 std::vector<std::string> MergedEnvironment(const std::vector<Layer>& chain);
 

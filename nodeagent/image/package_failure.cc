@@ -73,6 +73,33 @@ bool BlamesInterpreter(absl::string_view manager, absl::string_view output) {
                               absl::StrContains(output, "require a different python version"));
 }
 
+bool BlamesRegistry(absl::string_view output) {
+  // Of libc, curl, Python, Node.js and Go.
+  for (absl::string_view words : {"onnection refused",
+                                  "onnection timed out",
+                                  "Could not connect to",
+                                  "Could not resolve",
+                                  "Couldn't connect to",
+                                  "Couldn't resolve",
+                                  "Temporary failure in name resolution",
+                                  "Temporary failure resolving",
+                                  "Name or service not known",
+                                  "Network is unreachable",
+                                  "No route to host",
+                                  "Read timed out",
+                                  "ECONNREFUSED",
+                                  "ECONNRESET",
+                                  "ETIMEDOUT",
+                                  "ENOTFOUND",
+                                  "EAI_AGAIN",
+                                  "i/o timeout",
+                                  "no such host",
+                                  "Failed to open TCP connection"}) {
+    if (absl::StrContains(output, words)) return true;
+  }
+  return false;
+}
+
 bool BlamesDisk(absl::string_view output) {
   return absl::StrContains(output, "No space left on device") ||
          absl::StrContains(output, "Disk quota exceeded") || absl::StrContains(output, "ENOSPC") ||

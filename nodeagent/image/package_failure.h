@@ -15,6 +15,9 @@ std::string FailedPackage(absl::string_view manager, const std::vector<std::stri
 // Pure: whether the output says that a package isn't for this version of the interpreter.
 bool BlamesInterpreter(absl::string_view manager, absl::string_view output);
 
+// Pure: whether the output says that nobody answered where the manager asked.
+bool BlamesRegistry(absl::string_view output);
+
 // Pure: whether the output says that the disk was full.
 bool BlamesDisk(absl::string_view output);
 

@@ -49,6 +49,14 @@ TEST(PackageFailureTest, KnowsWhenTheInterpreterDoesNotFit) {
   EXPECT_FALSE(BlamesInterpreter("pip", "No matching distribution found"));
 }
 
+TEST(PackageFailureTest, KnowsARegistryThatDidNotAnswer) {
+  EXPECT_TRUE(
+      BlamesRegistry("Could not connect to 192.0.2.1:80 - connect (111: Connection refused)"));
+  EXPECT_TRUE(BlamesRegistry("npm error code ENOTFOUND"));
+  EXPECT_TRUE(BlamesRegistry("dial tcp: lookup proxy.example: no such host"));
+  EXPECT_FALSE(BlamesRegistry("E: Unable to locate package refused"));
+}
+
 TEST(PackageFailureTest, KnowsAFullDisk) {
   EXPECT_TRUE(BlamesDisk("cp: error writing 'x': Disk quota exceeded\n"));
   EXPECT_TRUE(BlamesDisk("tar: write error: No space left on device"));

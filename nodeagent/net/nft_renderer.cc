@@ -24,6 +24,7 @@ table inet $TABLE {
   counter accepted_replies {}
   counter denied_spoofed {}
   counter denied_ipv6 {}
+  counter denied_group {}
   counter denied_blocklist {}
   counter denied_node {}
   counter denied_sibling {}
@@ -99,9 +100,15 @@ $TELLERS  chain refuse_blocked {
     jump tell_ipv6
     drop
   }
+  chain drop_group {
+    counter name denied_group
+    jump tell_group
+    drop
+  }
   chain limited_in {
     ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 notrack accept
     ip daddr $SYNTHETIC meta l4proto tcp notrack accept
+    ip daddr $GROUPS goto drop_group
     accept
   }
   chain limited_forward {
@@ -118,6 +125,7 @@ $TELLERS  chain refuse_blocked {
     ip saddr . iifname @limited goto limited_in
     ip saddr . iifname != @unrestricted goto drop_spoofed
     ip daddr $GATEWAY meta l4proto { tcp, udp } th dport 53 notrack accept
+    ip daddr $GROUPS goto drop_group
     accept
   }
   chain raw_out {
@@ -159,6 +167,7 @@ $TELLERS  chain refuse_blocked {
     ct state established,related counter name accepted accept
     ct state invalid counter name denied_protocol drop
     meta l4proto != { tcp, udp, icmp } goto refuse_protocol
+    meta l4proto icmp icmp type != echo-request jump tell_protocol
     meta l4proto icmp icmp type != echo-request counter name denied_protocol drop
     add @connections { ip saddr ct count over $LIMIT } goto refuse_connections
     counter name accepted accept
@@ -205,6 +214,9 @@ table inet $TABLE {
 // are gone when its packets come here.
 constexpr char kTakenMark[] = "0x70616464";
 
+// Multicast and broadcast: whoever sends there means many, and the kernel drops it without a word.
+constexpr char kGroups[] = "{ 224.0.0.0/4, 255.255.255.255 }";
+
 std::string JoinRanges(const std::vector<Ipv4Range>& ranges) {
   return absl::StrJoin(ranges, ", ", [](std::string* out, const Ipv4Range& range) {
     absl::StrAppend(out, FormatIpv4Range(range));
@@ -226,7 +238,7 @@ std::string JoinSessions(const std::vector<SessionElement>& sessions) {
 std::string Tellers() {
   std::string text;
   for (const char* verdict : {"limited", "blocklist", "node", "sibling", "router", "spoofed",
-                              "protocol", "connections", "ipv6"}) {
+                              "protocol", "connections", "ipv6", "group"}) {
     absl::StrAppend(&text, "  chain tell_", verdict,
                     " {\n    update @told { iifname limit rate 20/second burst 40 packets } log "
                     "prefix \"",
@@ -258,6 +270,7 @@ std::string RenderRouterTable(const NetworkPlan& plan, const RouterRules& rules)
                               {"$LIMITED", Elements(JoinSessions(rules.limited))},
                               {"$TELLERS", Tellers()},
                               {"$SYNTHETIC", NetworkPlan::kSyntheticNetwork},
+                              {"$GROUPS", kGroups},
                               {"$PORT", absl::StrCat(NetworkPlan::kEgressPort)},
                               {"$MARK", kTakenMark},
                               {"$BLOCKED", Elements(JoinRanges(rules.blocked.general))},

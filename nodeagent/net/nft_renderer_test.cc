@@ -58,7 +58,7 @@ TEST(NftRendererTest, LimitedSessionsReachTheGatewaysListenerAndNothingElse) {
 TEST(NftRendererTest, EveryRefusalIsTold) {
   std::string text = RenderRouterTable(Plan(), {});
   for (const char* verdict : {"limited", "blocklist", "node", "sibling", "router", "spoofed",
-                              "protocol", "connections", "ipv6"}) {
+                              "protocol", "connections", "ipv6", "group"}) {
     EXPECT_THAT(text, HasSubstr(std::string("chain tell_") + verdict + " {"));
     EXPECT_THAT(text, HasSubstr(std::string("jump tell_") + verdict + "\n"));
     EXPECT_THAT(text, HasSubstr(std::string("log prefix \"") + verdict + "\" group 1"));

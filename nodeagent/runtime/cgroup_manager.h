@@ -38,6 +38,10 @@ class CgroupManager {
   virtual ~CgroupManager() = default;
   // Makes the subtree and bounds it by the node's capacity. Idempotent.
   virtual absl::Status Prepare(const SandboxLimits& capacity) = 0;
+  // Moves the calling process into the subtree of every hierarchy that sandboxes aren't bounded in,
+  // so that what it starts has nothing of the cgroup that it was started in itself, which may go.
+  // After Prepare.
+  virtual absl::Status LeaveOwnCgroups() { return absl::OkStatus(); }
   virtual absl::Status Create(const std::string& name, const SandboxLimits& limits) = 0;
   // "/<subtree>/<name>", for OCI runtimes that place a sandbox themselves.
   virtual std::string PathInHierarchy(const std::string& name) { return name; }

@@ -85,10 +85,10 @@ void ExitRegistry::OnExit(const std::string& cgroup, const RunningContainer& con
       entries_.erase(it);
     }
   }
-  CallLater(exit, std::move(callback));
+  CallLater(exit, callback);
 }
 
-void ExitRegistry::CallLater(ContainerExit exit, Callback callback) {
+void ExitRegistry::CallLater(ContainerExit exit, const Callback& callback) {
   const absl::Status status =
       watcher_->Post(absl::ZeroDuration(), [exit, callback] { callback(exit); });
   if (!status.ok()) LogError("the end of a container wasn't told", {{"reason", status.ToString()}});

@@ -52,7 +52,7 @@ class ExitRegistry {
   void HandleExit(const std::string& cgroup, const RunningContainer& container, int pidfd);
   void Reap();
   // Has the watcher's thread call `callback` with `exit`.
-  void CallLater(ContainerExit exit, Callback callback);
+  void CallLater(ContainerExit exit, const Callback& callback);
 
   CgroupManager* const cgroups_;
   absl::Mutex mutex_;

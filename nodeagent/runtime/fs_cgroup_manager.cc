@@ -122,6 +122,18 @@ absl::Status FsCgroupManager::Prepare(const SandboxLimits& capacity) {
   return absl::OkStatus();
 }
 
+absl::Status FsCgroupManager::LeaveOwnCgroups() {
+  PADDOCK_ASSIGN_OR_RETURN(const std::vector<MountEntry> mounts, ReadMounts());
+  for (const MountEntry& mount : mounts) {
+    if (mount.file_system != "cgroup" && mount.file_system != "cgroup2") continue;
+    const bool used =
+        std::any_of(layout_.used.begin(), layout_.used.end(),
+                    [&](const CgroupHierarchy& h) { return h.mount_point == mount.mount_point; });
+    if (!used) PADDOCK_RETURN_IF_ERROR(EnterCgroup(mount.mount_point, subtree_));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FsCgroupManager::Create(const std::string& name, const SandboxLimits& limits) {
   PADDOCK_RETURN_IF_ERROR(CheckName(name));
   SandboxLimits bounded = limits;

@@ -27,6 +27,7 @@ class FsCgroupManager : public CgroupManager {
         other_mounts_(std::move(other_mounts)) {}
 
   absl::Status Prepare(const SandboxLimits& capacity) override;
+  absl::Status LeaveOwnCgroups() override;
   absl::Status Create(const std::string& name, const SandboxLimits& limits) override;
   std::string PathInHierarchy(const std::string& name) override;
   absl::StatusOr<CgroupEntry> OpenForSpawn(const std::string& name) override;

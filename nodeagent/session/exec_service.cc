@@ -97,16 +97,20 @@ void ExecService::StartOnWorker(const Prepared& prepared,
                                 const std::shared_ptr<ExecProcess>& process) {
   const absl::StatusOr<int> procs =
       cgroups_->CreateExec(prepared.record.spec.session_id, process->exec_id());
-  if (absl::IsNotFound(procs.status())) {
-    return process->FailStart(MakeError(ErrorReason::kExecInterrupted,
-                                        "the session's sandbox ended, and the command with it"));
-  }
+  const absl::Status sandbox_ended = MakeError(
+      ErrorReason::kExecInterrupted, "the session's sandbox ended, and the command with it");
+  if (absl::IsNotFound(procs.status())) return process->FailStart(sandbox_ended);
   if (!procs.ok()) return process->FailStart(procs.status());
   const UniqueFd procs_fd(*procs);
   ExecStreams streams;
   auto handle = init_factory_(prepared.record, process->exec_id())
                     ->Exec(prepared.spec, procs_fd.get(), &streams, kStartTimeout);
-  if (!handle.ok()) return process->FailStart(handle.status());
+  if (!handle.ok()) {
+    // A sandbox that ends just then makes it fail in one of many ways.
+    const SessionSpec& spec = prepared.record.spec;
+    const bool runs = manager_->GetRunning(spec.session_id, spec.generation).ok();
+    return process->FailStart(runs ? handle.status() : sandbox_ended);
+  }
   // When it was cancelled meanwhile, the task that kills it is behind this one in the queue.
   if (!process->Attach(*std::move(handle), std::move(streams))) return;
   metrics_->ExecStarted(clock_->Monotonic() - prepared.begun);
@@ -122,7 +126,7 @@ void ExecService::OnEnd(const SessionRecord& record, const std::string& exec_id,
       if (execs->second.empty()) sessions_.erase(execs);
     }
   }
-  if (end.exited) return OnExit(record, exec_id, std::move(end), std::move(then));
+  if (end.exited) return OnExit(record, exec_id, std::move(end), then);
   metrics_->ExecEnded("failed");
   executor_->Post(record.spec.session_id, [this, record, exec_id, then = std::move(then)] {
     KillTree(record, exec_id);
@@ -131,11 +135,13 @@ void ExecService::OnEnd(const SessionRecord& record, const std::string& exec_id,
 }
 
 void ExecService::OnExit(const SessionRecord& record, const std::string& exec_id,
-                         ExecProcess::End end, std::function<void()> then) {
+                         ExecProcess::End end, const std::function<void()>& then) {
   const std::string& id = record.spec.session_id;
   metrics_->ExecEnded(end.exit.signal != 0 ? "signaled" : "exited");
   const bool failed = end.exit.signal != 0 || end.exit.code != 0;
   if (HasOpenStream(end.streams)) lingering_.Add(id, std::move(end.streams));
+  // Before the removal of its cgroup, which may take a while: users look for the reason at once.
+  if (failed) executor_->Post(id, [this, record] { incidents_->Check(record); });
   if (cgroups_->IsEmpty(ExecCgroup(id, exec_id))) {
     then();
     executor_->Post(id, [this, id, exec_id] { RemoveCgroup(id, exec_id); });
@@ -143,7 +149,6 @@ void ExecService::OnExit(const SessionRecord& record, const std::string& exec_id
     // On disk before the client hears of the end, or a restarted agent would kill them.
     manager_->SetBackgroundExec(id, record.spec.generation, exec_id, /*present=*/true, then);
   }
-  if (failed) executor_->Post(id, [this, record] { incidents_->Check(record); });
 }
 
 void ExecService::KillTree(const SessionRecord& record, const std::string& exec_id) {

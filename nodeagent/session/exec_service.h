@@ -80,7 +80,7 @@ class ExecService {
   void OnEnd(const SessionRecord& record, const std::string& exec_id, ExecProcess::End end,
              std::function<void()> then);
   void OnExit(const SessionRecord& record, const std::string& exec_id, ExecProcess::End end,
-              std::function<void()> then);
+              const std::function<void()>& then);
   void KillTree(const SessionRecord& record, const std::string& exec_id);
   void RemoveCgroup(const std::string& session_id, const std::string& exec_id);
 

@@ -2,13 +2,32 @@
 
 #include <utility>
 
+#include "absl/random/random.h"
+#include "absl/time/clock.h"
+#include "common/backoff.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "nodeagent/session/egress_reader.h"
 
 namespace paddock::nodeagent {
+namespace {
+
+constexpr absl::Duration kRetryInitial = absl::Milliseconds(20);
+constexpr absl::Duration kRetryMaximum = absl::Milliseconds(200);
+
+}  // namespace
 
 absl::Status NetworkStep::Do(StartContext& context) {
-  return resources_->gateway->PutSession(DescribeGatewaySession(*resources_, context.record));
+  const GatewaySession session = DescribeGatewaySession(*resources_, context.record);
+  const absl::Duration give_up_at = Clock::Real()->Monotonic() + resources_->gateway_patience;
+  Backoff backoff(kRetryInitial, kRetryMaximum);
+  absl::BitGen random;
+  while (true) {
+    // Again is as good as once; a process that has died is back within a second.
+    const absl::Status put = resources_->gateway->PutSession(session);
+    if (!absl::IsUnavailable(put) || Clock::Real()->Monotonic() >= give_up_at) return put;
+    absl::SleepFor(backoff.Next(random));
+  }
 }
 
 absl::Status NetworkStep::Undo(const SessionRecord& record, bool keep_volume) {

@@ -13,9 +13,13 @@ namespace paddock::nodeagent {
 
 using Json = nlohmann::json;
 
-absl::StatusOr<NodeIdentity> NodeIdentity::LoadOrCreate(const std::string& path, absl::Time now) {
+absl::StatusOr<NodeIdentity> NodeIdentity::LoadOrCreate(const std::string& path, absl::Time now,
+                                                        const std::string& given_id) {
+  if (!given_id.empty() && !IsWellFormedId(kNodePrefix, given_id)) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", given_id, "\" is no id of a node"));
+  }
   if (!PathExists(path)) {
-    NodeIdentity identity(path, NewId(kNodePrefix, now), 0);
+    NodeIdentity identity(path, given_id.empty() ? NewId(kNodePrefix, now) : given_id, 0);
     PADDOCK_RETURN_IF_ERROR(identity.Save());
     return identity;
   }
@@ -27,8 +31,13 @@ absl::StatusOr<NodeIdentity> NodeIdentity::LoadOrCreate(const std::string& path,
     // A new id would orphan everything that the control plane knows of this node.
     return absl::DataLossError(absl::StrCat(path, " is damaged"));
   }
-  return NodeIdentity(path, json["node_id"].get<std::string>(),
-                      json["epoch_millis"].get<int64_t>());
+  NodeIdentity identity(path, json["node_id"].get<std::string>(),
+                        json["epoch_millis"].get<int64_t>());
+  if (!given_id.empty() && identity.node_id() != given_id) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " belongs to ", identity.node_id(),
+                                                      ", not to ", given_id, "; clean up first"));
+  }
+  return identity;
 }
 
 absl::StatusOr<std::string> NodeIdentity::NextEpoch(absl::Time now) {

@@ -11,8 +11,10 @@ namespace paddock::nodeagent {
 // start. Not thread-safe.
 class NodeIdentity {
  public:
-  // Reads the file or makes it, durably.
-  static absl::StatusOr<NodeIdentity> LoadOrCreate(const std::string& path, absl::Time now);
+  // Reads the file or makes it, durably: with `given_id`, or with a new id if that is empty.
+  // FAILED_PRECONDITION when the file has another id than the one given.
+  static absl::StatusOr<NodeIdentity> LoadOrCreate(const std::string& path, absl::Time now,
+                                                   const std::string& given_id = "");
 
   const std::string& node_id() const { return node_id_; }
 

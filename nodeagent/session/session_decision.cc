@@ -8,6 +8,11 @@ bool IsSuperseded(const SessionView& view) {
           view.phase == SessionPhase::kStopping);
 }
 
+bool RemovalKeepsVolume(const SessionView& view) {
+  if (!IsSuperseded(view)) return view.keeps_volume;
+  return view.wanted_generation > view.stop_generation && view.wanted_keeps_volume;
+}
+
 SessionAction Decide(const SessionView& view) {
   if (!view.has_record) {
     if (view.wanted_generation > view.stop_generation) return SessionAction::kStart;

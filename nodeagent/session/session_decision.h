@@ -18,6 +18,7 @@ struct SessionView {
   bool acknowledged = false;  // The control plane has its newest status.
   // What is asked for; 0: nothing.
   int64_t wanted_generation = 0;
+  bool wanted_keeps_volume = false;  // It starts from the volume that is there.
   int64_t stop_generation = 0;
 };
 
@@ -33,6 +34,11 @@ enum class SessionAction {
 
 // Whether what is there has to go, because it was stopped, replaced or left behind half-made.
 bool IsSuperseded(const SessionView& view);
+
+// Whether the volume outlives the removal of what is there. A generation that is wanted decides,
+// also beside a stop of the one before; a stop alone takes the volume with it; an end follows its
+// own rule.
+bool RemovalKeepsVolume(const SessionView& view);
 
 // The diff of wanted and actual. Pure. Every action leads to a view that is nearer to kNone.
 SessionAction Decide(const SessionView& view);

@@ -52,6 +52,29 @@ TEST(SessionDecisionTest, KeepsAnEndedSessionUntilItIsAcknowledged) {
   EXPECT_EQ(Decide(view), SessionAction::kNone);
 }
 
+TEST(SessionDecisionTest, TheVolumeIsTheNextGenerationsAlsoBesideAStopOfTheOneBefore) {
+  SessionView view = Running(1);
+  view.wanted_generation = 2;
+  view.wanted_keeps_volume = true;
+  EXPECT_TRUE(RemovalKeepsVolume(view));
+  view.stop_generation = 1;
+  EXPECT_TRUE(RemovalKeepsVolume(view));
+  view.wanted_keeps_volume = false;
+  EXPECT_FALSE(RemovalKeepsVolume(view));
+  view.wanted_generation = 0;
+  EXPECT_FALSE(RemovalKeepsVolume(view));
+}
+
+TEST(SessionDecisionTest, AnEndFollowsItsOwnRuleAboutTheVolume) {
+  SessionView view = Running(1);
+  view.phase = SessionPhase::kTerminated;
+  EXPECT_FALSE(RemovalKeepsVolume(view));
+  view.keeps_volume = true;
+  EXPECT_TRUE(RemovalKeepsVolume(view));
+  view.stop_generation = 1;
+  EXPECT_FALSE(RemovalKeepsVolume(view));
+}
+
 // What an action does to the view when it succeeds.
 SessionView After(SessionAction action, SessionView view) {
   const bool superseded = IsSuperseded(view);

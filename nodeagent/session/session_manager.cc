@@ -308,6 +308,7 @@ void SessionManager::SetBackgroundExec(const std::string& session_id, int64_t ge
 SessionView SessionManager::ViewOf(const Entry& entry) {
   SessionView view;
   view.wanted_generation = entry.wanted.has_value() ? entry.wanted->generation : 0;
+  view.wanted_keeps_volume = entry.wanted.has_value() && entry.wanted->keep_volume;
   view.stop_generation = entry.stop_generation;
   view.exited = entry.exit.has_value();
   view.acknowledged = entry.acknowledged >= entry.version;

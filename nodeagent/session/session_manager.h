@@ -33,6 +33,8 @@ struct SessionManagerOptions {
   absl::Duration retry_maximum = absl::Seconds(10);
   // A start that an agent's crash interrupted so often is given up.
   int max_start_attempts = 3;
+  // Called after each start with the status that it led to, from a worker, with no lock held.
+  std::function<void(const SessionStatus&)> on_start_done = [](const SessionStatus&) {};
 };
 
 // Statuses as they were at one moment, for one message to the control plane.

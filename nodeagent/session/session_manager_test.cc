@@ -19,7 +19,6 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 class SessionManagerTest : public SessionFixture {};
 
@@ -138,6 +137,19 @@ TEST_F(SessionManagerTest, StopWhileStartingLeavesNothing) {
   }
 }
 
+TEST_F(SessionManagerTest, AStartWaitsForAGatewayProcessThatIsStartedAgain) {
+  machine().FailCalls("gateway.Put", absl::UnavailableError("gone"));
+  int tries = 0;
+  machine().SetHook([&](const std::string& call) {
+    if (call == "gateway.Put" && ++tries == 3) machine().ClearFailures();
+  });
+  const auto status = Put(Spec(1));
+  machine().SetHook(nullptr);
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(status->phase, SessionPhase::kRunning);
+  EXPECT_GE(tries, 3);
+}
+
 TEST_F(SessionManagerTest, EveryStepThatFailsLeavesNothing) {
   const struct {
     const char* call;
@@ -149,6 +161,7 @@ TEST_F(SessionManagerTest, EveryStepThatFailsLeavesNothing) {
       {"volume.Create", absl::InternalError("no"), kReasonStartFailed},
       {"pool.Acquire", absl::ResourceExhaustedError("no slot"), kReasonNodeFull},
       {"gateway.Put", absl::UnavailableError("gone"), kReasonStartFailed},
+      {"gateway.Put", absl::FailedPreconditionError("the deadline has passed"), kReasonFenced},
       {"runtime.Start", absl::InternalError("crun: no"), kReasonStartFailed},
   };
   for (bool after : {false, true}) {

@@ -37,6 +37,8 @@ struct NodeResources {
   std::string base_image;  // Digest of the layer that sessions without packages start from.
   // Set by the operator: these are the registries, whatever the layers name.
   std::optional<std::vector<std::string>> registry_hosts;
+  // How long a start waits for a gateway process that doesn't answer: it is being started again.
+  absl::Duration gateway_patience = absl::Seconds(3);
 
   // The runtime of a session's container, or of the one that it would get; null when it is gone.
   ContainerRuntime* RuntimeOf(const SessionRecord& record) const;

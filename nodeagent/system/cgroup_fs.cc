@@ -125,6 +125,26 @@ absl::Status RemoveCgroup(const std::string& dir, absl::Duration timeout) {
   return absl::OkStatus();
 }
 
+absl::Status EnterCgroup(const std::string& mount_point, const std::string& path) {
+  std::string dir = mount_point;
+  for (absl::string_view part : absl::StrSplit(path, '/', absl::SkipEmpty())) {
+    const std::string parent = dir;
+    absl::StrAppend(&dir, "/", part);
+    if (mkdir(dir.c_str(), 0755) != 0 && errno != EEXIST) {
+      return ErrnoStatus(absl::StrCat("mkdir ", dir));
+    }
+    for (const char* file : {"/cpuset.cpus", "/cpuset.mems"}) {
+      absl::StatusOr<std::string> own = ReadFile(dir + file);
+      if (!own.ok() || own->find_first_not_of(" \n") != std::string::npos) continue;
+      PADDOCK_ASSIGN_OR_RETURN(const std::string inherited, ReadFile(parent + file));
+      // On v2 an empty set means the parent's, and the parent may have none of its own either.
+      if (inherited.find_first_not_of(" \n") == std::string::npos) continue;
+      PADDOCK_RETURN_IF_ERROR(WriteControlFile(dir + file, inherited));
+    }
+  }
+  return WriteControlFile(dir + "/cgroup.procs", "0");
+}
+
 absl::StatusOr<std::vector<std::string>> ListCgroups(const std::string& dir) {
   std::unique_ptr<DIR, int (*)(DIR*)> stream(opendir(dir.c_str()), &closedir);
   std::vector<std::string> names;

@@ -23,6 +23,11 @@ absl::Status MakeCgroup(const std::string& dir);
 // are dying. FAILED_PRECONDITION when some are left.
 absl::Status RemoveCgroup(const std::string& dir, absl::Duration timeout);
 
+// Moves the calling process into the cgroup `path` of the hierarchy mounted at `mount_point`; it
+// and its parents are made where they are missing. A v1 cpuset takes nobody before it has cpus and
+// memory nodes: a new one gets its parent's.
+absl::Status EnterCgroup(const std::string& mount_point, const std::string& path);
+
 // Names of the child cgroups; none when `dir` isn't there.
 absl::StatusOr<std::vector<std::string>> ListCgroups(const std::string& dir);
 

@@ -5,11 +5,16 @@
 #include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <optional>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "common/status_macros.h"
 #include "nodeagent/system/errno_status.h"
 #include "nodeagent/system/file.h"
@@ -21,6 +26,29 @@ absl::StatusOr<UniqueFd> OpenFile(const std::string& path, int flags) {
   UniqueFd fd(open(path.c_str(), flags | O_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus(absl::StrCat("open ", path));
   return fd;
+}
+
+// `name` as in /sys/block. In a container /dev has the devices of its start: what came later is
+// made.
+absl::StatusOr<UniqueFd> OpenLoop(const std::string& name) {
+  const std::string path = absl::StrCat("/dev/", name);
+  if (!PathExists(path)) {
+    PADDOCK_ASSIGN_OR_RETURN(const std::string numbers,
+                             ReadFile(absl::StrCat("/sys/block/", name, "/dev")));
+    const std::pair<std::string, std::string> parts =
+        absl::StrSplit(absl::StripAsciiWhitespace(numbers), absl::MaxSplits(':', 1));
+    unsigned device_major = 0;
+    unsigned device_minor = 0;
+    if (!absl::SimpleAtoi(parts.first, &device_major) ||
+        !absl::SimpleAtoi(parts.second, &device_minor)) {
+      return absl::InternalError(absl::StrCat("/sys/block/", name, "/dev says ", numbers));
+    }
+    if (mknod(path.c_str(), S_IFBLK | 0600, makedev(device_major, device_minor)) != 0 &&
+        errno != EEXIST) {
+      return ErrnoStatus(absl::StrCat("mknod ", path));
+    }
+  }
+  return OpenFile(path, O_RDWR);
 }
 
 bool BacksOn(int loop_fd, const struct stat& file) {
@@ -37,7 +65,7 @@ std::optional<LoopDevice> FindAttached(const struct stat& file) {
         !PathExists(absl::StrCat("/sys/block/", name, "/loop"))) {
       continue;
     }
-    absl::StatusOr<UniqueFd> fd = OpenFile(absl::StrCat("/dev/", name), O_RDWR);
+    absl::StatusOr<UniqueFd> fd = OpenLoop(name);
     if (fd.ok() && BacksOn(fd->get(), file)) {
       return LoopDevice{absl::StrCat("/dev/", name), *std::move(fd)};
     }
@@ -57,8 +85,9 @@ absl::StatusOr<LoopDevice> AttachLoopDevice(const std::string& file) {
   for (int attempt = 0; attempt < 64; ++attempt) {
     const int number = ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) return ErrnoStatus("LOOP_CTL_GET_FREE");
-    const std::string path = absl::StrCat("/dev/loop", number);
-    PADDOCK_ASSIGN_OR_RETURN(UniqueFd fd, OpenFile(path, O_RDWR));
+    const std::string name = absl::StrCat("loop", number);
+    const std::string path = absl::StrCat("/dev/", name);
+    PADDOCK_ASSIGN_OR_RETURN(UniqueFd fd, OpenLoop(name));
     loop_config config = {};
     config.fd = static_cast<uint32_t>(backing.get());
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR;

@@ -13,7 +13,7 @@
 namespace paddock::nodeagent {
 namespace {
 
-std::string Output(SpawnSpec spec) {
+std::string Output(const SpawnSpec& spec) {
   const absl::StatusOr<std::string> output = RunChecked(spec);
   EXPECT_TRUE(output.ok()) << output.status();
   return output.value_or("");

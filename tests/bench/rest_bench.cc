@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "nlohmann/json.hpp"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/machine_meter.h"
 #include "tests/bench/report.h"
 #include "tests/support/https_client.h"
@@ -273,9 +273,5 @@ absl::Status Main() {
 }  // namespace paddock::bench
 
 int main(int argc, char** argv) {
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = paddock::bench::Main();
-  if (status.ok()) return 0;
-  absl::FPrintF(stderr, "rest_bench: %s\n", status.ToString());
-  return 1;
+  return paddock::bench::BenchMain(argc, argv, "rest_bench", &paddock::bench::Main);
 }

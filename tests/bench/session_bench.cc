@@ -9,12 +9,12 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "tests/bench/bare_runtime.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/machine_meter.h"
 #include "tests/bench/neighbour.h"
 #include "tests/bench/report.h"
@@ -244,9 +244,5 @@ absl::Status Main() {
 }  // namespace paddock::bench
 
 int main(int argc, char** argv) {
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = paddock::bench::Main();
-  if (status.ok()) return 0;
-  absl::FPrintF(stderr, "session_bench: %s\n", status.ToString());
-  return 1;
+  return paddock::bench::BenchMain(argc, argv, "session_bench", &paddock::bench::Main);
 }

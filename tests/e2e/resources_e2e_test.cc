@@ -6,11 +6,13 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "tests/e2e/e2e_environment.h"
 
 namespace paddock::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class ResourcesE2eTest : public E2eTest {
@@ -96,18 +98,44 @@ TEST_F(ResourcesE2eTest, SameRequestIdAnswersTheFirstResult) {
 
 TEST_F(ResourcesE2eTest, UnknownMalformedAndForeignIdsAreAlike) {
   const std::unique_ptr<PaddockClient> stranger = ClientOfWorkspace(UniqueName("w"));
-  std::vector<std::string> messages;
+  const std::string session = NewSession().id();
+  // Code, reason and message, but for the id that was asked for.
+  const auto answer = [](const grpc::Status& status, const std::string& id) {
+    return absl::StrCat(status.error_code(), " ", ErrorReason(status), " ",
+                        absl::StrReplaceAll(status.error_message(), {{id, "…"}}));
+  };
+  std::set<std::string> of_environments, of_sessions;
   for (const std::string& id :
        {std::string("env_00000000000000000000000000"), std::string("nonsense"),
         std::string("env_' OR 1=1 --"), environment_id()}) {
-    v1::GetEnvironmentRequest request;
-    request.set_environment_id(id);
+    v1::GetEnvironmentRequest get;
+    get.set_environment_id(id);
     v1::Environment environment;
-    const grpc::Status status =
-        stranger->environments().GetEnvironment(stranger->Context().get(), request, &environment);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << id;
-    EXPECT_EQ(ErrorReason(status), "ENVIRONMENT_NOT_FOUND") << id;
+    of_environments.insert(answer(
+        stranger->environments().GetEnvironment(stranger->Context().get(), get, &environment), id));
+    v1::CreateSessionRequest create;
+    create.set_environment_id(id);
+    v1::Session created;
+    of_environments.insert(answer(
+        stranger->sessions().CreateSession(stranger->Context().get(), create, &created), id));
   }
+  EXPECT_THAT(of_environments, ElementsAre(HasSubstr("5 ENVIRONMENT_NOT_FOUND")));
+  for (const std::string& id : {std::string("sesn_00000000000000000000000000"),
+                                std::string("nonsense"), std::string("sesn_%s"), session}) {
+    v1::GetSessionRequest get;
+    get.set_session_id(id);
+    v1::Session found;
+    of_sessions.insert(
+        answer(stranger->sessions().GetSession(stranger->Context().get(), get, &found), id));
+    v1::DeleteSessionRequest remove;
+    remove.set_session_id(id);
+    google::protobuf::Empty empty;
+    of_sessions.insert(
+        answer(stranger->sessions().DeleteSession(stranger->Context().get(), remove, &empty), id));
+  }
+  EXPECT_THAT(of_sessions, ElementsAre(HasSubstr("5 SESSION_NOT_FOUND")));
+  EXPECT_EQ(Shell(NewSession(), "true").code, 0);
+  EXPECT_TRUE(client().GetSession(session).ok()) << "a stranger's delete ended it";
 }
 
 TEST_F(ResourcesE2eTest, ACallWithoutKeyOrBetaHeaderIsRefused) {

@@ -15,27 +15,18 @@
 #include "common/grpc_status.h"
 #include "common/ids.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/integration/eventually.h"
 #include "tests/integration/in_process_replica.h"
 
 namespace paddock {
 namespace {
 
 using testing::ErrorReason;
+using testing::Eventually;
 using ::testing::HasSubstr;
 using testing::InProcessReplica;
 using testing::PaddockClient;
 using ::testing::SizeIs;
-
-// Waits until `condition` holds, for 20 s at most.
-template <typename Condition>
-bool Eventually(Condition condition) {
-  const absl::Time give_up = absl::Now() + absl::Seconds(20);
-  while (!condition()) {
-    if (absl::Now() > give_up) return false;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return true;
-}
 
 class ApiTest : public ::testing::Test {
  protected:

@@ -7,40 +7,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/ids.h"
-#include "tests/integration/fake_node_agent.h"
-#include "tests/integration/in_process_replica.h"
+#include "tests/integration/eventually.h"
+#include "tests/integration/node_api_fixture.h"
 
 namespace paddock {
 namespace {
 
 using ::testing::ElementsAre;
 using testing::ErrorReason;
-using testing::FakeNodeAgent;
-using testing::InProcessReplica;
+using testing::Eventually;
 using ::testing::IsEmpty;
 using testing::PaddockClient;
 
-template <typename Condition>
-bool Eventually(Condition condition) {
-  const absl::Time give_up = absl::Now() + absl::Seconds(20);
-  while (!condition()) {
-    if (absl::Now() > give_up) return false;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return true;
-}
-
-class EgressApiTest : public ::testing::Test {
+class EgressApiTest : public testing::NodeApiFixture {
  protected:
-  EgressApiTest()
-      : replica_(InProcessReplica::Options()),
-        client_(replica_.Client()),
-        node_id_(NewId(kNodePrefix, absl::Now())),
-        node_(node_id_, replica_.certificates().Issue(node_id_, {NodeRole(node_id_)})) {}
-
-  void SetUp() override { ASSERT_TRUE(node_.Register(replica_.internal_port()).ok()); }
-
   std::string LimitedEnvironment(const std::string& name, bool mcp_servers) {
     v1::CreateEnvironmentRequest request;
     request.set_name(name);
@@ -100,10 +80,6 @@ class EgressApiTest : public ::testing::Test {
     return status;
   }
 
-  InProcessReplica replica_;
-  PaddockClient client_;
-  const std::string node_id_;
-  FakeNodeAgent node_;
   std::vector<std::string> names_;
   std::string next_;
 };

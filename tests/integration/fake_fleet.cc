@@ -22,7 +22,7 @@ void FakeFleet::PutSession(const NodeTarget& node, const SessionSpec& spec, int6
       }
       if (agent.behaviour == Behaviour::kRefuse) {
         answer = absl::ResourceExhaustedError("no slot");
-      } else if (agent.behaviour != Behaviour::kUnreachable) {
+      } else if (Hears(agent.behaviour)) {
         answer = Run(agent, spec);
       }
     }
@@ -77,7 +77,7 @@ void FakeFleet::StopSession(const NodeTarget& node, const SessionStop& stop,
   {
     absl::MutexLock lock(&mutex_);
     auto it = agents_.find(node.id);
-    if (it != agents_.end() && it->second.behaviour != Behaviour::kUnreachable) {
+    if (it != agents_.end() && Hears(it->second.behaviour)) {
       Stop(it->second, stop);
       answer = std::optional<SessionStatus>();
     }
@@ -95,7 +95,7 @@ std::shared_ptr<NodeCall> FakeFleet::BuildLayer(const NodeTarget& node, const La
   {
     absl::MutexLock lock(&mutex_);
     auto it = agents_.find(node.id);
-    if (it != agents_.end() && it->second.behaviour != Behaviour::kUnreachable) {
+    if (it != agents_.end() && Hears(it->second.behaviour)) {
       BuiltLayer built;
       built.digest = absl::StrCat("layer:", order.cache_key);
       it->second.registration.images.push_back(built.digest);

@@ -23,6 +23,7 @@ class FakeFleet : public NodeClient {
     kRefuse,      // No room.
     kFail,        // The start fails.
     kHold,        // Answers when Release is called.
+    kDeaf,        // Calls don't get through, heartbeats do.
     kUnreachable  // Neither calls nor heartbeats get through.
   };
 
@@ -53,6 +54,11 @@ class FakeFleet : public NodeClient {
   bool EverTwice() const;
 
  private:
+  // Whether calls get through to it.
+  static bool Hears(Behaviour behaviour) {
+    return behaviour != Behaviour::kUnreachable && behaviour != Behaviour::kDeaf;
+  }
+
   struct Container {
     SessionSpec spec;
     SessionStatus status;

@@ -177,9 +177,16 @@ grpc::Status FakeNodeAgent::PutSession(grpc::ServerContext*,
                                        internal::v1::PutSessionResponse* response) {
   const internal::v1::SessionSpec& spec = request->spec();
   absl::MutexLock lock(&mutex_);
+  applied_ = std::max(applied_, request->revision());
+  if (checks_images_ && !HasImage(spec.image_digest())) {
+    internal::v1::SessionStatus* status = response->mutable_status();
+    SetRunning(spec.session_id(), spec.generation(), status);
+    status->set_phase(internal::v1::SESSION_PHASE_TERMINATED);
+    status->set_reason("IMAGE_MISSING");
+    return grpc::Status::OK;
+  }
   sessions_[spec.session_id()] = spec.generation();
   specs_[spec.session_id()] = spec;
-  applied_ = std::max(applied_, request->revision());
   SetRunning(spec.session_id(), spec.generation(), response->mutable_status());
   return grpc::Status::OK;
 }
@@ -204,7 +211,7 @@ grpc::Status FakeNodeAgent::Exec(
   if (grpc::Status ok = CheckGeneration(start.session_id(), request.generation()); !ok.ok()) {
     return ok;
   }
-  const std::string program = start.command(0);
+  const std::string& program = start.command(0);
   if (program == "fail") return ToGrpcStatus(errors::SessionNotFound(start.session_id()));
   v1::ExecResponse response;
   response.mutable_started()->set_pid(2);
@@ -293,6 +300,18 @@ void FakeNodeAgent::Forget(const std::string& digest) {
   }
 }
 
+void FakeNodeAgent::CheckImages(FakeLayerRegistry* registry) {
+  absl::MutexLock lock(&mutex_);
+  checks_images_ = true;
+  layer_registry_ = registry;
+}
+
+bool FakeNodeAgent::HasImage(const std::string& digest) const {
+  if (digest.empty() || (layer_registry_ != nullptr && layer_registry_->Has(digest))) return true;
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [&](const auto& layer) { return layer.second == digest; });
+}
+
 grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
                                        const internal::v1::BuildLayerRequest* request,
                                        grpc::ServerWriter<internal::v1::BuildLayerEvent>* writer) {
@@ -303,9 +322,7 @@ grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
         absl::StrCat(request->manager(), " ",
                      request->toolchain() ? "toolchain" : absl::StrJoin(request->specs(), ",")));
     const std::string& parent = request->parent();
-    if (!parent.empty() && std::none_of(layers_.begin(), layers_.end(), [&](const auto& layer) {
-          return layer.second == parent;
-        })) {
+    if (!HasImage(parent)) {
       event.mutable_failure()->set_reason("PARENT_MISSING");
     }
   }
@@ -346,6 +363,7 @@ grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
   {
     absl::MutexLock lock(&mutex_);
     layers_[request->cache_key()] = built->digest();
+    if (layer_registry_ != nullptr) layer_registry_->Add(built->digest());
   }
   writer->Write(event);
   return grpc::Status::OK;

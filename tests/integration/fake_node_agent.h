@@ -17,6 +17,27 @@
 
 namespace paddock::testing {
 
+// The registry of layers that fake nodes have in common. Thread-safe.
+class FakeLayerRegistry {
+ public:
+  void Add(const std::string& digest) {
+    absl::MutexLock lock(&mutex_);
+    digests_.insert(digest);
+  }
+  bool Has(const std::string& digest) const {
+    absl::MutexLock lock(&mutex_);
+    return digests_.count(digest) > 0;
+  }
+  void Lose() {
+    absl::MutexLock lock(&mutex_);
+    digests_.clear();
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::set<std::string> digests_ ABSL_GUARDED_BY(mutex_);
+};
+
 // A node agent over real gRPC with mutual TLS, whose containers are pretended. Thread-safe.
 //
 // Commands: `cat` echoes its input, `exit N` ends with N, `hang` goes on until it is cancelled,
@@ -55,6 +76,9 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   void Release() { released_ = true; }
   // The layer is collected.
   void Forget(const std::string& digest);
+  // Sessions and builds start only from what is here or in `registry` (may be null); what is built
+  // is pushed there.
+  void CheckImages(FakeLayerRegistry* registry);
 
   // What the newest PutSession of the session said.
   internal::v1::SessionSpec SpecOf(const std::string& session_id) const;
@@ -93,6 +117,8 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
                            grpc::ServerWriter<internal::v1::NodeEgressEvent>* writer) override;
 
  private:
+  // Whether a session or build can start from it.
+  bool HasImage(const std::string& digest) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::unique_ptr<internal::v1::NodeRegistry::Stub> Registry(int port) const;
   // FAILED_PRECONDITION for another generation than the one that runs.
   grpc::Status CheckGeneration(const std::string& session_id, int64_t generation) const;
@@ -113,6 +139,8 @@ class FakeNodeAgent final : public internal::v1::NodeAgent::Service {
   std::thread beating_;
   mutable absl::Mutex mutex_;
   int64_t applied_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool checks_images_ ABSL_GUARDED_BY(mutex_) = false;
+  FakeLayerRegistry* layer_registry_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::map<std::string, int64_t> sessions_ ABSL_GUARDED_BY(mutex_);  // Generations.
   std::vector<std::string> builds_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> layers_ ABSL_GUARDED_BY(mutex_);  // Digests by cache key.

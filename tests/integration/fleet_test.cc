@@ -1,210 +1,8 @@
 // The control plane with a real PostgreSQL and pretended node agents.
-#include <deque>
-#include <map>
-#include <memory>
-#include <thread>
-
-#include "absl/synchronization/notification.h"
-#include "common/thread_pool.h"
-#include "controlplane/core/control_plane.h"
-#include "controlplane/store/database.h"
-#include "gtest/gtest.h"
-#include "tests/integration/fake_fleet.h"
-#include "tests/integration/postgres_fixture.h"
+#include "tests/integration/fleet_fixture.h"
 
 namespace paddock {
 namespace {
-
-class PoolExecutor : public Executor {
- public:
-  void Run(std::function<void()> task) override { pool_.Schedule(std::move(task)); }
-  void Join() { pool_.Join(); }
-
- private:
-  ThreadPool pool_{"test", 4, 10'000};
-};
-
-// Runs tasks when its time has come, on a thread of its own.
-class ThreadTimers : public Timers {
- public:
-  ThreadTimers() : thread_([this] { Loop(); }) {}
-  ~ThreadTimers() override {
-    {
-      absl::MutexLock lock(&mutex_);
-      ending_ = true;
-    }
-    thread_.join();
-  }
-  void After(absl::Duration delay, std::function<void()> task) override {
-    absl::MutexLock lock(&mutex_);
-    tasks_.emplace(Clock::Real()->Monotonic() + delay, std::move(task));
-  }
-
- private:
-  void Loop() {
-    absl::MutexLock lock(&mutex_);
-    while (!ending_) {
-      mutex_.AwaitWithTimeout(absl::Condition(&ending_), absl::Milliseconds(5));
-      while (!tasks_.empty() && tasks_.begin()->first <= Clock::Real()->Monotonic()) {
-        std::function<void()> task = std::move(tasks_.begin()->second);
-        tasks_.erase(tasks_.begin());
-        mutex_.Unlock();
-        task();
-        mutex_.Lock();
-      }
-    }
-  }
-  absl::Mutex mutex_;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
-  std::multimap<absl::Duration, std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;
-};
-
-class FleetTest : public testing::Test {
- protected:
-  void SetUp() override {
-    settings_.heartbeat_interval = absl::Milliseconds(100);
-    settings_.not_ready_after = absl::Seconds(1);
-    settings_.fence_after = absl::Seconds(2);
-    settings_.lost_after = absl::Seconds(3);
-    PoolOptions options;
-    options.url = PostgresServer::Shared().CreateDatabase().value();
-    auto database = Database::Open(options, settings_);
-    ASSERT_TRUE(database.ok()) << database.status();
-    database_ = *std::move(database);
-    control_plane_ = MakeReplica();
-    control_plane_->Start();
-    EnvironmentPatch patch;
-    patch.name = Change<std::string>::Set("env");
-    auto environment = control_plane_->environments()->Create(tenant_, patch, {});
-    ASSERT_TRUE(environment.ok()) << environment.status();
-    environment_ = *environment;
-  }
-
-  void TearDown() override {
-    StopBeating();
-    EXPECT_FALSE(fleet_.EverTwice());
-    control_plane_->StopReconciling();
-    executor_.Join();
-    control_plane_.reset();
-  }
-
-  std::unique_ptr<ControlPlane> MakeReplica() {
-    ControlPlane::Deps deps;
-    deps.stores = database_->stores();
-    deps.client = &fleet_;
-    deps.executor = &executor_;
-    deps.timers = &timers_;
-    registries_.push_back(std::make_unique<prometheus::Registry>());
-    deps.registry = registries_.back().get();
-    return std::make_unique<ControlPlane>(deps, settings_);
-  }
-
-  NodeId AddNode(const std::string& name, int64_t sessions = 100) {
-    NodeRegistration node;
-    node.id = NodeId(NewId(kNodePrefix, Clock::Real()->Now()));
-    node.name = name;
-    node.address = name + ":1";
-    node.epoch = "epoch-1";
-    node.boot_id = "boot-1";
-    node.capacity = {100'000, int64_t{64} << 30, int64_t{64} << 30, sessions};
-    auto joined = fleet_.Join(control_plane_->node_registry(), node);
-    EXPECT_TRUE(joined.ok()) << joined.status();
-    absl::MutexLock lock(&mutex_);
-    nodes_.push_back(node.id);
-    if (!beater_.joinable()) beater_ = std::thread([this] { BeatAll(); });
-    return node.id;
-  }
-
-  void BeatAll() {
-    while (true) {
-      std::vector<NodeId> nodes;
-      {
-        absl::MutexLock lock(&mutex_);
-        if (mutex_.AwaitWithTimeout(absl::Condition(&ending_), absl::Milliseconds(50))) return;
-        nodes = nodes_;
-      }
-      for (const NodeId& node : nodes) {
-        (void)fleet_.Beat(control_plane_->node_registry(), node);
-      }
-    }
-  }
-
-  void StopBeating() {
-    {
-      absl::MutexLock lock(&mutex_);
-      ending_ = true;
-    }
-    if (beater_.joinable()) beater_.join();
-  }
-
-  absl::StatusOr<Session> Create(absl::Duration wait = absl::Seconds(10),
-                                 OnNodeLoss on_node_loss = OnNodeLoss::kKeep) {
-    CreateSessionRequest request;
-    request.environment_id = environment_.id;
-    request.wait = wait;
-    request.on_node_loss = on_node_loss;
-    return Create(request);
-  }
-
-  absl::StatusOr<Session> Create(const CreateSessionRequest& request) {
-    auto done = std::make_shared<absl::Notification>();
-    auto answer = std::make_shared<absl::StatusOr<Session>>(absl::UnknownError(""));
-    control_plane_->sessions()->Create(tenant_, request, [=](absl::StatusOr<Session> session) {
-      *answer = std::move(session);
-      done->Notify();
-    });
-    EXPECT_TRUE(done->WaitForNotificationWithTimeout(absl::Seconds(60)));
-    return *answer;
-  }
-
-  absl::StatusOr<Session> Archive(const SessionId& id) {
-    absl::Notification done;
-    absl::StatusOr<Session> answer = absl::UnknownError("");
-    control_plane_->sessions()->Archive(tenant_, id, [&](absl::StatusOr<Session> session) {
-      answer = std::move(session);
-      done.Notify();
-    });
-    done.WaitForNotification();
-    return answer;
-  }
-
-  Session Get(const SessionId& id) {
-    absl::StatusOr<Session> session = control_plane_->sessions()->Get(tenant_, id);
-    return session.ok() ? *session : Session();
-  }
-
-  int64_t Used(const NodeId& node) {
-    absl::StatusOr<Node> read = control_plane_->nodes()->Get(node);
-    return read.ok() ? read->used.sessions : -1;
-  }
-
-  // Until `condition` holds, for at most 30 s.
-  bool Eventually(const std::function<bool()>& condition) {
-    const absl::Duration deadline = Clock::Real()->Monotonic() + absl::Seconds(30);
-    while (!condition()) {
-      if (Clock::Real()->Monotonic() > deadline) return false;
-      absl::MutexLock lock(&mutex_);
-      mutex_.AwaitWithTimeout(absl::Condition(&never_), absl::Milliseconds(20));
-    }
-    return true;
-  }
-
-  const Tenant tenant_ = {"acme", "research"};
-  Settings settings_;
-  std::vector<std::unique_ptr<prometheus::Registry>> registries_;
-  FakeFleet fleet_;
-  ThreadTimers timers_;
-  std::unique_ptr<Database> database_;
-  std::unique_ptr<ControlPlane> control_plane_;
-  PoolExecutor executor_;
-  Environment environment_;
-  absl::Mutex mutex_;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
-  bool never_ ABSL_GUARDED_BY(mutex_) = false;
-  std::vector<NodeId> nodes_ ABSL_GUARDED_BY(mutex_);
-  std::thread beater_;
-};
 
 TEST_F(FleetTest, CreateAnswersRunningAndDeleteFreesTheNode) {
   const NodeId node = AddNode("a");
@@ -360,6 +158,42 @@ TEST_F(FleetTest, LostNodesRescheduleSessionsMoveAndKeepOnesWait) {
   (void)b;
 }
 
+TEST_F(FleetTest, AWatcherSeesItsNodeFallSilentAndAnswerAgain) {
+  const NodeId node = AddNode("a");
+  absl::StatusOr<Session> session = Create();
+  ASSERT_TRUE(session.ok()) << session.status();
+  absl::Mutex mutex;
+  std::vector<std::pair<int64_t, bool>> told;
+  const auto last_is = [&](bool reachable) {
+    absl::MutexLock lock(&mutex);
+    return !told.empty() && told.back().second == reachable;
+  };
+  auto watch = control_plane_->sessions()->Watch(
+      tenant_, session->id, 0, [&](const absl::StatusOr<Session>& change) {
+        absl::MutexLock lock(&mutex);
+        if (change.ok()) told.emplace_back(change->revision, change->node_reachable);
+      });
+  ASSERT_TRUE(watch.ok()) << watch.status();
+  EXPECT_TRUE(last_is(true));
+  fleet_.Set(node, FakeFleet::Behaviour::kUnreachable);
+  EXPECT_TRUE(Eventually([&] { return last_is(false); }));
+  std::atomic<int> resumed{0};
+  auto going_on = control_plane_->sessions()->Watch(tenant_, session->id, Get(session->id).revision,
+                                                    [&](const absl::StatusOr<Session>& change) {
+                                                      if (change.ok() && !change->node_reachable)
+                                                        ++resumed;
+                                                    });
+  EXPECT_EQ(resumed, 1);
+  fleet_.Set(node, FakeFleet::Behaviour::kRun);
+  EXPECT_TRUE(Eventually([&] { return last_is(true); }));
+  going_on->reset();
+  watch->reset();
+  for (size_t i = 1; i < told.size(); ++i) {
+    EXPECT_LE(told[i - 1].first, told[i].first);
+    EXPECT_NE(told[i - 1], told[i]);
+  }
+}
+
 TEST_F(FleetTest, DrainMovesRescheduleSessionsAndEndsKeepOnesAtTheDeadline) {
   const NodeId a = AddNode("a");
   absl::StatusOr<Session> keep = Create();
@@ -396,7 +230,7 @@ TEST_F(FleetTest, WatchOfAnotherReplicaSeesEveryStateOnceAndTheEnd) {
   std::unique_ptr<ControlPlane> other = MakeReplica();
   absl::StatusOr<Session> session = Create();
   absl::Mutex mutex;
-  std::vector<int64_t> revisions;
+  std::vector<std::pair<int64_t, bool>> told;  // Revision and whether the node was reachable.
   std::vector<SessionPhase> phases;
   bool deleted = false;
   auto watch =
@@ -406,7 +240,7 @@ TEST_F(FleetTest, WatchOfAnotherReplicaSeesEveryStateOnceAndTheEnd) {
           deleted = absl::IsNotFound(change.status());
           return;
         }
-        revisions.push_back(change->revision);
+        told.emplace_back(change->revision, change->node_reachable);
         phases.push_back(change->state);
       });
   ASSERT_TRUE(watch.ok()) << watch.status();
@@ -421,7 +255,10 @@ TEST_F(FleetTest, WatchOfAnotherReplicaSeesEveryStateOnceAndTheEnd) {
     return deleted;
   }));
   absl::MutexLock lock(&mutex);
-  for (size_t i = 1; i < revisions.size(); ++i) EXPECT_LT(revisions[i - 1], revisions[i]);
+  for (size_t i = 1; i < told.size(); ++i) {
+    EXPECT_LE(told[i - 1].first, told[i].first);
+    EXPECT_NE(told[i - 1], told[i]);
+  }
   EXPECT_EQ(phases.front(), SessionPhase::kRunning);
   EXPECT_EQ(other->sessions()
                 ->Watch(tenant_, session->id, 0, [](const absl::StatusOr<Session>&) {})

@@ -11,145 +11,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "common/ids.h"
-#include "tests/integration/fake_node_agent.h"
-#include "tests/integration/in_process_replica.h"
+#include "tests/integration/image_api_fixture.h"
 
-namespace paddock {
+namespace paddock::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using testing::ErrorReason;
-using testing::FakeNodeAgent;
 using ::testing::HasSubstr;
-using testing::InProcessReplica;
-using testing::PaddockClient;
-
-template <typename Condition>
-bool Eventually(Condition condition) {
-  const absl::Time give_up = absl::Now() + absl::Seconds(30);
-  while (!condition()) {
-    if (absl::Now() > give_up) return false;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return true;
-}
-
-InProcessReplica::Options Quick(InProcessReplica* beside = nullptr) {
-  InProcessReplica::Options options;
-  options.settings.heartbeat_interval = absl::Milliseconds(200);
-  options.settings.not_ready_after = absl::Seconds(2);
-  options.settings.build_lease = absl::Seconds(2);
-  options.beside = beside;
-  return options;
-}
-
-class ImageApiTest : public ::testing::Test {
- protected:
-  ImageApiTest()
-      : replica_(std::make_unique<InProcessReplica>(Quick())),
-        client_(replica_->Client()),
-        node_(NewAgent()) {}
-
-  void TearDown() override { EXPECT_FALSE(FakeNodeAgent::EverBuiltTwiceAtOnce()); }
-
-  std::unique_ptr<FakeNodeAgent> NewAgent() {
-    const std::string id = NewId(kNodePrefix, absl::Now());
-    auto agent =
-        std::make_unique<FakeNodeAgent>(id, replica_->certificates().Issue(id, {NodeRole(id)}));
-    const grpc::Status status = agent->Register(replica_->internal_port());
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    agent->KeepBeating(replica_->internal_port());
-    return agent;
-  }
-
-  static v1::CreateEnvironmentRequest Named(const std::string& name) {
-    v1::CreateEnvironmentRequest request;
-    request.set_name(name);
-    request.mutable_config()->mutable_cloud();
-    return request;
-  }
-
-  static v1::CreateEnvironmentRequest With(const std::string& name, const std::string& apt,
-                                           const std::string& pip) {
-    v1::CreateEnvironmentRequest request = Named(name);
-    v1::Packages* packages = request.mutable_config()->mutable_cloud()->mutable_packages();
-    if (!apt.empty()) packages->add_apt(apt);
-    if (!pip.empty()) packages->add_pip(pip);
-    return request;
-  }
-
-  v1::Environment Create(const v1::CreateEnvironmentRequest& request) {
-    v1::Environment environment;
-    const grpc::Status status =
-        client_.environments().CreateEnvironment(client_.Context().get(), request, &environment);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return environment;
-  }
-
-  v1::Environment Get(const std::string& id) {
-    v1::GetEnvironmentRequest request;
-    request.set_environment_id(id);
-    v1::Environment environment;
-    (void)client_.environments().GetEnvironment(client_.Context().get(), request, &environment);
-    return environment;
-  }
-
-  v1::EnvironmentImage Reach(const std::string& id, v1::ImageState state) {
-    EXPECT_TRUE(Eventually([&] { return Get(id).image().state() == state; }))
-        << Get(id).ShortDebugString();
-    return Get(id).image();
-  }
-
-  v1::Environment Rebuild(const std::string& id, bool refresh) {
-    v1::RebuildEnvironmentRequest request;
-    request.set_environment_id(id);
-    request.set_refresh(refresh);
-    v1::Environment environment;
-    const grpc::Status status =
-        client_.environments().RebuildEnvironment(client_.Context().get(), request, &environment);
-    EXPECT_TRUE(status.ok()) << status.error_message();
-    return environment;
-  }
-
-  absl::StatusOr<v1::Session> CreateSession(const std::string& environment_id, int wait_seconds) {
-    v1::CreateSessionRequest request;
-    request.set_environment_id(environment_id);
-    request.mutable_wait()->set_seconds(wait_seconds);
-    return client_.CreateSession(request);
-  }
-
-  // The log as a watcher that comes now gets it, up to a state that is final.
-  static std::vector<std::string> LogOf(PaddockClient& client, const std::string& id) {
-    v1::WatchEnvironmentRequest request;
-    request.set_environment_id(id);
-    const auto context = client.Context();
-    const auto stream = client.environments().WatchEnvironment(context.get(), request);
-    v1::WatchEnvironmentResponse event;
-    std::vector<std::string> log;
-    bool settled = false;
-    // Nothing follows the log of a settled image, so the end has to be asked for.
-    std::thread canceller;
-    while (stream->Read(&event)) {
-      if (event.has_log()) {
-        log.push_back(absl::StrCat(event.log().manager(), ": ", event.log().line()));
-      } else if (event.environment().image().state() == v1::IMAGE_STATE_READY && !settled) {
-        settled = true;
-        canceller = std::thread([&context] {
-          absl::SleepFor(absl::Milliseconds(500));
-          context->TryCancel();
-        });
-      }
-    }
-    if (canceller.joinable()) canceller.join();
-    (void)stream->Finish();
-    return log;
-  }
-
-  std::unique_ptr<InProcessReplica> replica_;
-  PaddockClient client_;
-  std::unique_ptr<FakeNodeAgent> node_;
-};
 
 TEST_F(ImageApiTest, LayersAreBuiltInOrderAndASessionStartsFromThem) {
   v1::CreateEnvironmentRequest request = With("e", "jq", "pandas");
@@ -325,8 +193,11 @@ TEST_F(ImageApiTest, DeletingTheLastEnvironmentThatNeedsItCancelsABuild) {
   ASSERT_TRUE(Eventually([&] { return node_->holding() == 1; }));
   Reach(second, v1::IMAGE_STATE_BUILDING);
   ASSERT_TRUE(client_.DeleteEnvironment(first).ok());
-  // Longer than the lease: nothing but need keeps it.
-  absl::SleepFor(absl::Seconds(3));
+  // Longer than the lease, of which a quarter passes between two renewals: nothing but need keeps
+  // it.
+  const double before = Counted("paddock_build_lease_renewals_total");
+  EXPECT_TRUE(
+      Eventually([&] { return Counted("paddock_build_lease_renewals_total") >= before + 6; }));
   EXPECT_EQ(node_->holding(), 1);
   EXPECT_EQ(node_->cancelled_builds(), 0);
   ASSERT_TRUE(client_.DeleteEnvironment(second).ok());
@@ -427,8 +298,10 @@ TEST_F(ImageApiTest, ARebuildInMidBuildGoesOnWithIt) {
   ASSERT_TRUE(Eventually([&] { return node_->holding() == 1; }));
   EXPECT_EQ(Rebuild(id, false).image().state(), v1::IMAGE_STATE_PENDING);
   Reach(id, v1::IMAGE_STATE_BUILDING);
-  // Longer than a look whether it is needed takes.
-  absl::SleepFor(absl::Seconds(1));
+  // It was looked at whether it is needed, at least once since.
+  const double before = Counted("paddock_build_lease_renewals_total");
+  EXPECT_TRUE(
+      Eventually([&] { return Counted("paddock_build_lease_renewals_total") >= before + 2; }));
   EXPECT_EQ(node_->cancelled_builds(), 0);
   node_->Release();
   Reach(id, v1::IMAGE_STATE_READY);
@@ -455,4 +328,4 @@ TEST_F(ImageApiTest, AnEmptiedPackageListNeedsNoBuild) {
 }
 
 }  // namespace
-}  // namespace paddock
+}  // namespace paddock::testing

@@ -56,7 +56,6 @@ InProcessReplica::InProcessReplica(const Options& options)
   const auto server_identity = Require(TlsIdentity::Load(server_files));
   public_server_ =
       Require(PublicServer::Start(api, "127.0.0.1:0", server_identity->PublicServer()));
-  public_server_->SetReady(true);
 
   HttpServer::Options http;
   http.listen = "127.0.0.1:0";
@@ -71,7 +70,6 @@ InProcessReplica::InProcessReplica(const Options& options)
   rest.agents = control_plane_->agents();
   rest.sessions = control_plane_->sessions();
   rest_server_ = Require(RestServer::Start(rest, http));
-  rest_server_->SetReady(true);
 
   registry_service_ = std::make_unique<NodeRegistryService>(control_plane_->node_registry(),
                                                             &registry_pool_, &metrics_);
@@ -81,9 +79,17 @@ InProcessReplica::InProcessReplica(const Options& options)
   internal.services = {registry_service_.get()};
   internal_server_ = Require(GrpcServer::Start(internal));
   control_plane_->Start();
+
+  database_monitor_ = std::make_unique<DatabaseMonitor>(database_->pool(), [this](bool is_ready) {
+    public_server_->SetReady(is_ready);
+    rest_server_->SetReady(is_ready);
+    if (is_ready && !answers_.HasBeenNotified()) answers_.Notify();
+  });
+  answers_.WaitForNotification();
 }
 
 InProcessReplica::~InProcessReplica() {
+  database_monitor_.reset();
   rest_server_.reset();
   public_server_.reset();
   control_plane_->StopReconciling();

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "common/thread_pool.h"
 #include "common/timer_queue.h"
 #include "controlplane/api/core_executors.h"
@@ -14,6 +15,7 @@
 #include "controlplane/rpc/node_registry_service.h"
 #include "controlplane/rpc/rpc_node_client.h"
 #include "controlplane/store/database.h"
+#include "controlplane/store/database_monitor.h"
 #include "tests/support/paddock_client.h"
 #include "tests/support/test_certificates.h"
 
@@ -46,6 +48,7 @@ class InProcessReplica {
   PublicServer& public_server() { return *public_server_; }
   RestServer& rest_server() { return *rest_server_; }
   ControlPlane& control_plane() { return *control_plane_; }
+  prometheus::Registry& metrics() { return *registry_; }
   ThreadPool& handlers() { return handler_pool_; }
 
  private:
@@ -69,6 +72,8 @@ class InProcessReplica {
   std::unique_ptr<RestServer> rest_server_;
   std::unique_ptr<NodeRegistryService> registry_service_;
   std::unique_ptr<GrpcServer> internal_server_;
+  absl::Notification answers_;  // The database, for the first time.
+  std::unique_ptr<DatabaseMonitor> database_monitor_;
 };
 
 }  // namespace paddock::testing

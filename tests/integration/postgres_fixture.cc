@@ -7,15 +7,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <pqxx/pqxx>
+#include <sstream>
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/log.h"
@@ -68,6 +71,33 @@ absl::Status WaitFor(pid_t pid) {
     return absl::InternalError(absl::StrCat("process ended with status ", status));
   }
   return absl::OkStatus();
+}
+
+struct Child {
+  pid_t pid;
+  std::string title;  // As `ps` shows it.
+};
+
+std::vector<Child> ChildrenOf(pid_t parent) {
+  std::vector<Child> children;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    std::ifstream stat(entry.path() / "stat");
+    std::string line;
+    std::getline(stat, line);
+    // The name is in parentheses and may hold anything; then come state and parent.
+    std::istringstream rest(line.substr(std::min(line.size(), line.rfind(')') + 2)));
+    std::string state;
+    pid_t of = 0;
+    if (!(rest >> state >> of) || of != parent) continue;
+    std::ifstream command(entry.path() / "cmdline");
+    std::string title;
+    std::getline(command, title, '\0');
+    children.push_back({pid, title});
+  }
+  return children;
 }
 
 }  // namespace
@@ -140,9 +170,28 @@ void PostgresServer::Signal(int signal) {
   pid_ = -1;
 }
 
+void PostgresServer::Hang(Part part) {
+  const bool all = part == Part::kAll;
+  // First the one that makes the others.
+  if (all) stopped_.push_back(pid_);
+  if (all) kill(pid_, SIGSTOP);
+  for (const Child& child : ChildrenOf(pid_)) {
+    // Backends are `postgres: USER DATABASE …`, and all users are postgres.
+    if (!all && !absl::StartsWith(child.title, "postgres: postgres ")) continue;
+    kill(child.pid, SIGSTOP);
+    stopped_.push_back(child.pid);
+  }
+}
+
+void PostgresServer::Continue() {
+  for (const pid_t pid : stopped_) kill(pid, SIGCONT);
+  stopped_.clear();
+}
+
 void PostgresServer::Crash() { Signal(SIGQUIT); }
 
 PostgresServer::~PostgresServer() {
+  Continue();
   Signal(SIGQUIT);
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);

@@ -36,6 +36,12 @@ class PostgresServer {
   // Makes an empty database with a new name; answers its connection string.
   absl::StatusOr<std::string> CreateDatabase();
 
+  // Stops (SIGSTOP) what serves clients without ending it: everything, or the backends of open
+  // connections only. Continue lets them go on.
+  enum class Part { kAll, kBackends };
+  void Hang(Part part);
+  void Continue();
+
   // As a crash does it: SIGQUIT, nothing is written. Start again with StartServer.
   void Crash();
   absl::Status StartServer();
@@ -51,6 +57,7 @@ class PostgresServer {
   const std::string directory_;
   const std::vector<std::string> settings_;
   pid_t pid_ = -1;
+  std::vector<pid_t> stopped_;
   int databases_ = 0;
 };
 

@@ -10,39 +10,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/ids.h"
-#include "tests/integration/fake_node_agent.h"
-#include "tests/integration/in_process_replica.h"
+#include "tests/integration/eventually.h"
+#include "tests/integration/node_api_fixture.h"
 
 namespace paddock {
 namespace {
 
 using testing::ErrorReason;
-using testing::FakeNodeAgent;
+using testing::Eventually;
 using ::testing::HasSubstr;
-using testing::InProcessReplica;
 using testing::PaddockClient;
 
-template <typename Condition>
-bool Eventually(Condition condition) {
-  const absl::Time give_up = absl::Now() + absl::Seconds(20);
-  while (!condition()) {
-    if (absl::Now() > give_up) return false;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return true;
-}
-
-class SessionApiTest : public ::testing::Test {
+class SessionApiTest : public testing::NodeApiFixture {
  protected:
-  SessionApiTest()
-      : replica_(InProcessReplica::Options()),
-        client_(replica_.Client()),
-        node_id_(NewId(kNodePrefix, absl::Now())),
-        node_(node_id_, replica_.certificates().Issue(node_id_, {NodeRole(node_id_)})) {}
-
   void SetUp() override {
-    const grpc::Status status = node_.Register(replica_.internal_port());
-    ASSERT_TRUE(status.ok()) << status.error_message();
+    NodeApiFixture::SetUp();
     const auto environment = client_.CreateEnvironment("env");
     ASSERT_TRUE(environment.ok()) << environment.status();
     environment_id_ = environment->id();
@@ -70,10 +52,6 @@ class SessionApiTest : public ::testing::Test {
     return status;
   }
 
-  InProcessReplica replica_;
-  PaddockClient client_;
-  const std::string node_id_;
-  FakeNodeAgent node_;
   std::string environment_id_;
   v1::Session session_;
 };
@@ -111,6 +89,7 @@ TEST_F(SessionApiTest, ACreateIsRepeatableByRequestId) {
   request.set_environment_id(environment_id_);
   request.set_request_id("again");
   const auto first = client_.CreateSession(request);
+  request.mutable_wait()->set_seconds(60);  // More patience, the same session.
   const auto second = client_.CreateSession(request);
   ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
   EXPECT_EQ(first->id(), second->id());

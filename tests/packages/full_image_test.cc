@@ -57,10 +57,11 @@ std::vector<Tool> ReadTools() {
 }
 
 TEST(FullImageTest, EveryToolIsThereForEveryUserAndNewEnough) {
-  if (getenv("PADDOCK_TEST_FULL_IMAGE") == nullptr) {
+  const char* const image = getenv("PADDOCK_TEST_FULL_IMAGE");
+  if (image == nullptr) {
     GTEST_SKIP() << "PADDOCK_TEST_FULL_IMAGE names no image (deploy/base-image/build full)";
   }
-  setenv("PADDOCK_TEST_IMAGE", getenv("PADDOCK_TEST_FULL_IMAGE"), 1);
+  setenv("PADDOCK_TEST_IMAGE", image, 1);
   TestAgent agent(0, {"--volumes_bytes=6442450944"});
   ASSERT_EQ(agent.Start(), "");
   const std::string session = agent.StartSession("");

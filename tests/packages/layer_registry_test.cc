@@ -2,72 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-
-#include <csignal>
 
 #include "absl/strings/str_cat.h"
-#include "nodeagent/system/file.h"
-#include "nodeagent/system/spawn.h"
 #include "nodeagent/system/subprocess.h"
 #include "tests/packages/test_agent.h"
+#include "tests/packages/test_registry.h"
 
 namespace paddock::testing {
 namespace {
-
-// Debian's registry on a port of the loopback interface, with an empty store.
-class TestRegistry {
- public:
-  TestRegistry() : port_(FreePort()) {
-    char name[] = "/var/tmp/paddock-registry-XXXXXX";
-    directory_ = mkdtemp(name);
-    const std::string config = directory_ + "/config.yml";
-    EXPECT_TRUE(
-        nodeagent::WriteFile(
-            config, absl::StrCat("version: 0.1\nlog: {level: error}\nstorage:\n  filesystem: "
-                                 "{rootdirectory: ",
-                                 directory_, "/store}\nhttp: {addr: 127.0.0.1:", port_, "}\n"))
-            .ok());
-    nodeagent::SpawnSpec spec;
-    spec.argv = {"docker-registry", "serve", config};
-    const auto child = nodeagent::Spawn(spec);
-    EXPECT_TRUE(child.ok()) << child.status();
-    if (child.ok()) pid_ = child->pid;
-    nodeagent::SpawnSpec wait;
-    wait.argv = {"curl",
-                 "--silent",
-                 "--fail",
-                 "--retry",
-                 "50",
-                 "--retry-delay",
-                 "1",
-                 "--retry-connrefused",
-                 absl::StrCat("http://127.0.0.1:", port_, "/v2/")};
-    nodeagent::SubprocessOptions options;
-    options.timeout = absl::Seconds(60);
-    const auto up = nodeagent::RunChecked(wait, options);
-    EXPECT_TRUE(up.ok()) << up.status();
-  }
-  ~TestRegistry() {
-    if (pid_ > 0) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-    }
-    nodeagent::RemoveTree(directory_).IgnoreError();
-  }
-  // Flags of an agent that uses it.
-  std::vector<std::string> Flags() const {
-    return {absl::StrCat("--layer_registry=127.0.0.1:", port_, "/layers"),
-            "--layer_registry_flags=--src-tls-verify=false,--dest-tls-verify=false",
-            "--volumes_bytes=2147483648"};
-  }
-
- private:
-  const int port_;
-  std::string directory_;
-  pid_t pid_ = -1;
-};
 
 TEST(LayerRegistryTest, ANodeThatLacksAnImagePullsAllOfIt) {
   TestRegistry registry;
@@ -94,6 +36,25 @@ TEST(LayerRegistryTest, ANodeThatLacksAnImagePullsAllOfIt) {
   internal::v1::BuildLayerRequest unknown = other.Request("pip", {"six"});
   unknown.set_parent(absl::StrCat("sha256:", std::string(64, '0')));
   EXPECT_EQ(other.Build(unknown).failure.reason(), "PARENT_MISSING");
+}
+
+TEST(LayerRegistryTest, AnotherLayerUnderTheNameOfTheRightOneIsNotBelieved) {
+  TestRegistry registry;
+  TestAgent builder(0, registry.Flags());
+  ASSERT_EQ(builder.Start(), "");
+  const BuildResult right = builder.Install("pip", {"six==1.16.0"});
+  ASSERT_TRUE(right.ok()) << right.Text();
+  const BuildResult wrong = builder.Install("pip", {"idna"});
+  ASSERT_TRUE(wrong.ok()) << wrong.Text();
+  const auto copied = nodeagent::RunChecked(
+      {{"skopeo", "copy", "--src-tls-verify=false", "--dest-tls-verify=false",
+        registry.Reference(wrong.built.digest()), registry.Reference(right.built.digest())}});
+  ASSERT_TRUE(copied.ok()) << copied.status();
+  TestAgent other(1, registry.Flags());
+  ASSERT_EQ(other.Start(), "");
+  const BuildResult refused = other.Install("pip", {"toml"}, right.built.digest());
+  EXPECT_TRUE(absl::IsDataLoss(refused.status)) << refused.Text();
+  EXPECT_EQ(other.Layers().size(), 1u);
 }
 
 }  // namespace

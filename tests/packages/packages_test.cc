@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "absl/strings/str_cat.h"
+#include "tests/packages/hostile_projects.h"
 #include "tests/packages/test_agent.h"
 
 namespace paddock::testing {
@@ -18,41 +17,12 @@ using ::testing::SizeIs;
 
 constexpr char kNobody[] = "65534:65534";
 
-// Projects of which pip runs the build, and so whatever they say; they need nothing from a
-// registry.
-constexpr char kProject[] =
-    "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
-    "[project]\nname = \"hostile\"\nversion = \"1\"\n";
-
-std::map<std::string, std::string> HostileProjects() {
-  const std::map<std::string, std::string> scripts = {
-      {"loop", "while True:\n        pass"},
-      {"fill", "f = open('/var/tmp/fill', 'wb')\n    while True:\n        f.write(b'x' * 1048576)"},
-      {"hog", "a = []\n    while True:\n        a.append(bytearray(1 << 24))"},
-      {"fork", "import os, time\n    while True:\n        if os.fork() == 0: time.sleep(600)"},
-      {"reach",
-       "import urllib.request\n    urllib.request.urlopen('http://refused.example/', "
-       "timeout=20)"},
-      {"leave",
-       "import subprocess\n    subprocess.Popen(['sleep', '600'], "
-       "start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n    raise "
-       "SystemExit('left something')"},
-  };
-  std::map<std::string, std::string> files;
-  for (const auto& [name, script] : scripts) {
-    files[absl::StrCat("/opt/", name, "/pyproject.toml")] = kProject;
-    files[absl::StrCat("/opt/", name, "/backend.py")] =
-        absl::StrCat("def build_wheel(directory, settings=None, metadata=None):\n",
-                     "    print('at it', flush=True)\n    ", script, "\n");
-  }
-  return files;
-}
-
 class PackagesTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
     agent_ = new TestAgent();
     hostile_image_ = agent_->AddBaseImage(HostileProjects());
+    deaf_image_ = agent_->AddBaseImage(DeafRegistries());
     const std::string problem = agent_->Start();
     ASSERT_EQ(problem, "");
   }
@@ -70,10 +40,12 @@ class PackagesTest : public ::testing::Test {
   }
   static TestAgent* agent_;
   static std::string hostile_image_;
+  static std::string deaf_image_;
 };
 
 TestAgent* PackagesTest::agent_ = nullptr;
 std::string PackagesTest::hostile_image_;
+std::string PackagesTest::deaf_image_;
 
 TEST_F(PackagesTest, AnAptLayerServesEveryUserOfASession) {
   const BuildResult built = agent_->Install("apt", {"jq=1.7*"});
@@ -118,9 +90,33 @@ TEST_F(PackagesTest, WhatDoesNotExistFailsWithItsName) {
   EXPECT_EQ(package.failure.package(), "no-such-package-anywhere");
   EXPECT_EQ(package.failure.exit_code(), 100);
   EXPECT_THAT(package.failure.log_tail(), HasSubstr("no-such-package-anywhere"));
-  const BuildResult version = agent_->Install("pip", {"six==99.0"});
+  const BuildResult old = agent_->Install("apt", {"jq", "tree=99.0"});
+  EXPECT_EQ(old.failure.package(), "tree=99.0") << old.Text();
+  EXPECT_EQ(old.failure.exit_code(), 100);
+  EXPECT_THAT(old.failure.log_tail(), HasSubstr("99.0"));
+  const BuildResult version = agent_->Install("pip", {"six==99.0", "idna"});
   EXPECT_EQ(version.failure.reason(), "INSTALL_FAILED") << version.Text();
   EXPECT_EQ(version.failure.package(), "six==99.0");
+  EXPECT_EQ(version.failure.exit_code(), 1);
+  EXPECT_THAT(version.failure.log_tail(), HasSubstr("six==99.0"));
+}
+
+TEST_F(PackagesTest, ARegistryThatDoesNotAnswerIsSaidAndTheNextTryIsClean) {
+  for (const char* manager : {"apt", "pip"}) {
+    internal::v1::BuildLayerRequest request =
+        agent_->Request(manager, {manager == std::string("apt") ? "tree" : "six"});
+    request.set_base_image(deaf_image_);
+    const BuildResult deaf = agent_->Build(request);
+    EXPECT_EQ(deaf.failure.reason(), "INSTALL_FAILED") << deaf.Text();
+    EXPECT_EQ(deaf.failure.package(), request.specs(0));
+    EXPECT_EQ(deaf.failure.exit_code(), manager == std::string("apt") ? 100 : 1);
+    EXPECT_THAT(deaf.failure.message(), HasSubstr("a registry didn't answer"));
+    EXPECT_THAT(deaf.failure.log_tail(), HasSubstr("onnection refused"));
+    // The same key, as the control plane tries it again.
+    request.set_base_image(agent_->base_image());
+    const BuildResult built = agent_->Build(request);
+    EXPECT_TRUE(built.ok()) << built.Text();
+  }
 }
 
 TEST_F(PackagesTest, APinThatThePythonOfTheImageCannotTakeSaysSo) {

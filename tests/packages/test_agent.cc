@@ -61,9 +61,11 @@ std::string BuildResult::Text() const {
   return text;
 }
 
-TestAgent::TestAgent(int number, std::vector<std::string> flags)
+TestAgent::TestAgent(int number, std::vector<std::string> flags, TestCertificates* certificates)
     : number_(number),
       flags_(std::move(flags)),
+      own_certificates_(certificates == nullptr ? std::make_unique<TestCertificates>() : nullptr),
+      certificates_(certificates == nullptr ? own_certificates_.get() : certificates),
       cgroup_(absl::StrCat("paddock/", kInstance, number)),
       instance_(absl::StrCat(kInstance, number)) {
   char name[] = "/var/tmp/paddock-packages-XXXXXX";
@@ -82,12 +84,16 @@ TestAgent::~TestAgent() {
   const auto cleaned = nodeagent::RunChecked({Arguments("cleanup")}, options);
   EXPECT_TRUE(cleaned.ok()) << cleaned.status();
   if (::testing::Test::HasFailure()) {
-    std::string log = nodeagent::ReadFile(directory_ + "/agent.log").value_or("");
+    std::string log = Log();
     if (log.size() > 8000) log.erase(0, log.size() - 8000);
     fprintf(stderr, "the agent's log:\n%s\n", log.c_str());
   }
   const absl::Status removed = nodeagent::RemoveTree(directory_);
   EXPECT_TRUE(removed.ok()) << removed;
+}
+
+std::string TestAgent::Log() const {
+  return nodeagent::ReadFile(directory_ + "/agent.log").value_or("");
 }
 
 std::vector<std::string> TestAgent::Arguments(const std::string& command) const {
@@ -101,9 +107,9 @@ std::vector<std::string> TestAgent::Arguments(const std::string& command) const 
       absl::StrCat("--listen=127.0.0.1:", port_),
       "--metrics_listen=127.0.0.1:0",
       "--control_plane=127.0.0.1:9",
-      absl::StrCat("--ca=", certificates_.ca_file()),
-      absl::StrCat("--cert=", certificates_.directory(), "/node.crt"),
-      absl::StrCat("--key=", certificates_.directory(), "/node.key"),
+      absl::StrCat("--ca=", certificates_->ca_file()),
+      absl::StrCat("--cert=", certificates_->directory(), "/node-", number_, ".crt"),
+      absl::StrCat("--key=", certificates_->directory(), "/node-", number_, ".key"),
       absl::StrCat("--base_image=", TestImage()),
       absl::StrCat("--instance=", instance_),
       absl::StrCat("--subnet=10.", kFirstSubnet + number_, ".0.0/16"),
@@ -138,7 +144,10 @@ std::string TestAgent::AddBaseImage(const std::map<std::string, std::string>& fi
   nodeagent::SpawnSpec copy;
   copy.argv = {"cp", TestImage(), archive};
   nodeagent::SpawnSpec append;
-  append.argv = {"tar", "--append", "--file", archive, "--directory", tree, "./opt"};
+  append.argv = {"tar",    "--append", "--owner=0",   "--group=0",
+                 "--file", archive,    "--directory", tree};
+  // Not their directories, which may be there with other modes.
+  for (const auto& [path, content] : files) append.argv.push_back("." + path);
   for (const nodeagent::SpawnSpec& spec : {copy, append}) {
     const auto done = nodeagent::RunChecked(spec, {.timeout = absl::Minutes(1)});
     EXPECT_TRUE(done.ok()) << done.status();
@@ -155,8 +164,8 @@ std::string TestAgent::Start() {
       {{PADDOCK_NODEAGENT_BINARY, "node-id", absl::StrCat("--state_dir=", directory_, "/state")}});
   if (!id.ok()) return id.status().ToString();
   node_id_ = std::string(absl::StripAsciiWhitespace(*id));
-  const TlsFiles files = certificates_.Issue("node", {NodeRole(node_id_)});
-  const TlsFiles own = certificates_.Issue("control-plane", {kControlPlaneRole});
+  const TlsFiles files = certificates_->Issue(absl::StrCat("node-", number_), {NodeRole(node_id_)});
+  const TlsFiles own = certificates_->Issue(absl::StrCat("caller-", number_), {kControlPlaneRole});
   const absl::StatusOr<std::string> imported = Import(TestImage());
   if (!imported.ok()) return imported.status().ToString();
   base_image_ = *imported;

@@ -40,17 +40,24 @@ int FreePort();
 class TestAgent {
  public:
   // Agents that run at once have numbers of their own, from 0 on. `flags` are added to the agent's.
-  explicit TestAgent(int number = 0, std::vector<std::string> flags = {});
+  // `certificates` are those of its control plane; null: of its own.
+  explicit TestAgent(int number = 0, std::vector<std::string> flags = {},
+                     TestCertificates* certificates = nullptr);
   ~TestAgent();
 
   // "" when it is up; else why not.
   std::string Start();
+  // Of later starts, added to the others.
+  void AddFlag(std::string flag) { flags_.push_back(std::move(flag)); }
   // SIGKILL; the gateway process and sandboxes go on.
   void Kill();
 
   const std::string& base_image() const { return base_image_; }
-  // Makes the node have the base image with `files` (path: content) added; its digest, empty after
-  // a failed test. Before Start.
+  const std::string& node_id() const { return node_id_; }
+  // All that it has logged, also before a restart.
+  std::string Log() const;
+  // Makes the node have the base image with `files` (path: content) added or replaced; its digest,
+  // empty after a failed test. Before Start.
   std::string AddBaseImage(const std::map<std::string, std::string>& files);
   const std::string& volumes() const { return volumes_; }
   // With defaults: the base image, unrestricted, a key of its own, ten minutes.
@@ -81,8 +88,9 @@ class TestAgent {
   absl::StatusOr<std::string> Import(const std::string& archive) const;
 
   const int number_;
-  const std::vector<std::string> flags_;
-  TestCertificates certificates_;
+  std::vector<std::string> flags_;
+  const std::unique_ptr<TestCertificates> own_certificates_;
+  TestCertificates* const certificates_;
   std::string directory_;
   std::string volumes_;
   std::string cgroup_;

@@ -4,6 +4,7 @@
 
 namespace paddock::nodeagent {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -15,7 +16,12 @@ void BypassSuite::Try(const BypassCase& one) {
   const std::string printed = session->Probe(one.probe);
   for (const std::string& part : one.shows) EXPECT_THAT(printed, HasSubstr(part));
   for (const std::string& part : one.hides) EXPECT_THAT(printed, Not(HasSubstr(part)));
+  ASSERT_NE(one.event.has_value(), one.refused_inside) << "every way ends with an explanation";
   if (one.event) session->ExpectEvent(*one.event);
+  if (one.refused_inside) {
+    EXPECT_THAT(printed, AnyOf(HasSubstr("failed "), HasSubstr("unsent ")));
+    EXPECT_THAT(session->Events(), IsEmpty());
+  }
   // The path that is allowed works beside it, and what was on its way before has arrived by then.
   const std::string allowed = session->Probe(
       {"tcp", "web.allowed.test", "80",

@@ -20,6 +20,9 @@ struct BypassCase {
   std::vector<std::string> seen;    // What the pretend internet's journals must hold afterwards.
   std::vector<std::string> unseen;  // What they mustn't.
   std::optional<LimitedSession::Expected> event = std::nullopt;
+  // Instead of an event: the sandbox's own kernel refuses it, so that there is no packet to tell
+  // of.
+  bool refused_inside = false;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const BypassCase& one) {

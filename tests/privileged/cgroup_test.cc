@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -7,6 +8,8 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/clock.h"
 #include "nodeagent/runtime/fs_cgroup_manager.h"
 #include "nodeagent/runtime/runtime_factory.h"
 #include "nodeagent/system/cgroup_fs.h"
@@ -25,6 +28,12 @@ SandboxLimits Limits() {
   limits.memory_bytes = 64 << 20;
   limits.pids = 100;
   return limits;
+}
+
+absl::Duration CpuOfReapedChildren() {
+  rusage usage{};
+  EXPECT_EQ(getrusage(RUSAGE_CHILDREN, &usage), 0);
+  return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
 }
 
 enum class Tree { kMachine, kVersion2 };
@@ -86,6 +95,38 @@ class CgroupTest : public ::testing::TestWithParam<Tree> {
   std::unique_ptr<CgroupManager> manager_;
 };
 
+// Lines of /proc/self/cgroup.
+std::vector<std::string> OwnCgroups() {
+  const absl::StatusOr<std::string> text = ReadFile("/proc/self/cgroup");
+  return absl::StrSplit(text.value_or(""), '\n', absl::SkipEmpty());
+}
+
+TEST_P(CgroupTest, LeavingKeepsAProcessWhereItIsBounded) {
+  if (GetParam() != Tree::kMachine) GTEST_SKIP() << "about all hierarchies of the machine";
+  const std::vector<std::string> before = OwnCgroups();
+  const bool v2_alone = before.size() == 1;
+  const pid_t child = fork();
+  if (child == 0) {
+    if (!manager_->LeaveOwnCgroups().ok()) _exit(1);
+    const std::vector<std::string> after = OwnCgroups();
+    if (after.size() != before.size()) _exit(2);
+    int left = 0;
+    for (size_t i = 0; i < after.size(); ++i) {
+      const std::vector<std::string> was = absl::StrSplit(before[i], absl::MaxSplits(':', 2));
+      const std::vector<std::string> is = absl::StrSplit(after[i], absl::MaxSplits(':', 2));
+      const bool bounding = was[1] == "memory" || was[1] == "pids" || v2_alone;
+      if (bounding && is[2] != was[2]) _exit(3);
+      if (was[1] == "devices" && is[2] != absl::StrCat("/", kSubtree)) _exit(4);
+      left += is[2] == absl::StrCat("/", kSubtree) ? 1 : 0;
+    }
+    _exit(v2_alone || left > 0 ? 0 : 5);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_P(CgroupTest, StartsAProcessInsideAndKillsIt) {
   ASSERT_TRUE(manager_->Create("a", Limits()).ok());
   EXPECT_TRUE(manager_->IsEmpty("a"));
@@ -134,6 +175,36 @@ TEST_P(CgroupTest, OutrunsAForkBomb) {
   EXPECT_TRUE(manager_->IsEmpty("a"));
   EXPECT_TRUE(WaitForExit(bomb.pidfd.get(), absl::Seconds(10)).ok());
   EXPECT_TRUE(manager_->Remove("a").ok());
+}
+
+TEST_P(CgroupTest, CountsWhatTheMemoryLimitKills) {
+  if (GetParam() == Tree::kVersion2) GTEST_SKIP() << "this tree may have no memory limit";
+  ASSERT_TRUE(manager_->Create("a", Limits()).ok());
+  EXPECT_EQ(manager_->Usage("a")->oom_kills, 0);
+  // tail keeps the line that never ends.
+  const SpawnedProcess hog = StartIn("a", "exec tail -n 1 /dev/zero");
+  const absl::StatusOr<ExitStatus> exit = WaitForExit(hog.pidfd.get(), absl::Seconds(30));
+  ASSERT_TRUE(exit.ok()) << exit.status();
+  EXPECT_EQ(exit->signal, SIGKILL);
+  EXPECT_GE(manager_->Usage("a")->oom_kills, 1);
+  EXPECT_TRUE(manager_->Remove("a").ok());
+}
+
+TEST_P(CgroupTest, HoldsABusyProcessToItsShareOfACpu) {
+  if (GetParam() == Tree::kVersion2) GTEST_SKIP() << "this tree may have no cpu limit";
+  SandboxLimits limits = Limits();
+  limits.cpu_millis = 200;
+  ASSERT_TRUE(manager_->Create("a", limits).ok());
+  const absl::Duration before = CpuOfReapedChildren();
+  const absl::Duration begun = Clock::Real()->Monotonic();
+  const SpawnedProcess busy = StartIn("a", "while :; do :; done");
+  EXPECT_FALSE(WaitForExit(busy.pidfd.get(), absl::Seconds(2)).ok());
+  EXPECT_TRUE(manager_->Kill("a", absl::Seconds(10)).ok());
+  const absl::Duration lasted = Clock::Real()->Monotonic() - begun;
+  ASSERT_TRUE(WaitForExit(busy.pidfd.get(), absl::Seconds(10)).ok());
+  const absl::Duration used = CpuOfReapedChildren() - before;
+  EXPECT_LT(absl::FDivDuration(used, lasted), 0.35) << used << " in " << lasted;
+  EXPECT_GT(used, absl::ZeroDuration());
 }
 
 TEST_P(CgroupTest, RemovingAndKillingWhatIsNotThereIsFine) {

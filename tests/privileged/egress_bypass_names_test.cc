@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kSinkholed[] = "rcode 0 answers 1 ";
 constexpr char kEmpty[] = "rcode 0 answers 0";
+constexpr char kAnsweredHere[] = "look-ups don't leave the node";
 constexpr char kForeign[] = "198.51.100.53";
 
 std::vector<BypassCase> Tunnels() {
@@ -29,7 +30,8 @@ std::vector<BypassCase> Tunnels() {
                      {kSinkholed},
                      {"198.51.100."},
                      {},
-                     {"c2vjcmv0"}});
+                     {"c2vjcmv0"},
+                     LimitedSession::Expected{"c2vjcmv0.wild.test", 53, true, kAnsweredHere}});
     cases.push_back({absl::StrCat("OwnResolverOver_", transport),
                      {"look-up", kForeign, "c2vjcmv0.evil.test", "1", transport},
                      {"rcode -"},
@@ -79,6 +81,8 @@ std::vector<BypassCase> Tunnels() {
   return cases;
 }
 
+constexpr int kAaaa = 28;
+
 // Types other than A: of an allowed name and of a forbidden one.
 std::vector<BypassCase> RecordTypes() {
   std::vector<BypassCase> cases;
@@ -86,12 +90,17 @@ std::vector<BypassCase> RecordTypes() {
        {2, 5, 6, 10, 12, 15, 16, 28, 33, 35, 41, 43, 64, 65, 99, 252, 255, 65280}) {
     for (const char* name : {"web.allowed.test", "c2vjcmv0.evil.test"}) {
       const bool allowed = absl::string_view(name) == "web.allowed.test";
+      // Both address types are answered, the others refused whatever the name.
+      const std::string reason = type != kAaaa ? absl::StrCat("records of type ", type, " ")
+                                 : allowed     ? kAnsweredHere
+                                               : "is not allowed";
       cases.push_back({absl::StrCat("Type", type, allowed ? "OfAllowed" : "OfForbidden"),
                        {"look-up", "-", name, absl::StrCat(type), "udp"},
                        {"answers 0"},
                        {"rcode -1"},
                        {},
-                       {"c2vjcmv0", absl::StrCat("TYPE", type), " TXT", " AAAA"}});
+                       {"c2vjcmv0", absl::StrCat("TYPE", type), " TXT", " AAAA"},
+                       LimitedSession::Expected{name, 53, allowed && type == kAaaa, reason}});
     }
   }
   cases.push_back({"AaaaIsEmptyAndNoError",
@@ -99,7 +108,8 @@ std::vector<BypassCase> RecordTypes() {
                    {kEmpty},
                    {},
                    {},
-                   {"both.allowed.test AAAA"}});
+                   {"both.allowed.test AAAA"},
+                   LimitedSession::Expected{"both.allowed.test", 53, true, kAnsweredHere}});
   return cases;
 }
 
@@ -128,11 +138,12 @@ std::vector<BypassCase> Lookalikes() {
          {"/smuggled", "evil", "notwild"},
          LimitedSession::Expected{name, 80, false, absl::StrCat("\"", name, "\"")}});
   }
-  const std::pair<const char*, const char*> same[] = {{"UpperCase", "WEB.Allowed.TEST"},
-                                                      {"TrailingDot", "web.allowed.test."},
-                                                      {"Wildcard", "a.b.wild.test"},
-                                                      {"Punycode", "xn--bcher-kva.test"}};
-  for (const auto& [label, name] : same) {
+  const std::tuple<const char*, const char*, const char*> same[] = {
+      {"UpperCase", "WEB.Allowed.TEST", "web.allowed.test"},
+      {"TrailingDot", "web.allowed.test.", "web.allowed.test"},
+      {"Wildcard", "a.b.wild.test", "a.b.wild.test"},
+      {"Punycode", "xn--bcher-kva.test", "xn--bcher-kva.test"}};
+  for (const auto& [label, name, normal] : same) {
     cases.push_back({absl::StrCat("Allowed", label),
                      {"tcp", name, "80",
                       Sends(Request("GET /wanted HTTP/1.1", absl::StrCat("Host: ", name, "\r\n"))),
@@ -140,7 +151,8 @@ std::vector<BypassCase> Lookalikes() {
                      {"reply HTTP/1.1 200 OK"},
                      {},
                      {"/wanted"},
-                     {}});
+                     {},
+                     LimitedSession::Expected{normal, 80, true, ""}});
   }
   return cases;
 }
@@ -158,38 +170,60 @@ std::vector<BypassCase> Malformed() {
   for (int i = 0; i < 20; ++i) long_name += "\x3f" + std::string(63, 'x');
   std::string quarter;
   for (int i = 0; i < 3; ++i) quarter += "\x3f" + std::string(63, 'y');
-  const std::pair<const char*, std::string> packets[] = {
-      {"ZeroByteInALabel", Question(std::string("\7web\0xyz\4wild\4test\0", 19))},
-      {"DotInALabel", Question(std::string("\10web.evil\4wild\4test\0", 20))},
-      {"SpaceInALabel", Question(std::string("\7web xyz\4wild\4test\0", 19))},
-      {"Utf8", Question(std::string("\7b\xc3\xbc"
-                                    "cher\4wild\4test\0",
-                                    19))},
-      {"LabelOf64", Question("\x40" + std::string(64, 'z') + std::string("\4wild\4test\0", 11))},
-      {"NameOf1280", Question(long_name + zero)},
-      {"NameOf255InAllowedZone",
-       Question(quarter + "\x3a" + std::string(58, 'y') + std::string("\4wild\4test\0", 11))},
-      {"PointerToItself", Question(std::string("\xc0\x0c", 2))},
-      {"PointerBeyond", Question(std::string("\xc0\xff", 2))},
-      {"NoQuestion", header},
-      {"TwoQuestions", std::string("\x12\x34\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00", 12) +
-                           std::string("\3web\4wild\4test\0\0\1\0\1", 19) +
-                           std::string("\4evil\4test\0\0\1\0\1", 15)},
-      {"Truncated", header + std::string("\3web", 4)},
+  const char kBadName[] = "malformed or too long a name";
+  struct Packet {
+    const char* label;
+    std::string bytes;
+    std::string reason;     // A part of the event's.
+    std::string name = "";  // The event's.
+  };
+  const Packet packets[] = {
+      {"ZeroByteInALabel", Question(std::string("\7web\0xyz\4wild\4test\0", 19)), "not allowed",
+       "web\\000xyz.wild.test"},
+      {"DotInALabel", Question(std::string("\10web.evil\4wild\4test\0", 20)), "not allowed",
+       "web\\046evil.wild.test"},
+      {"SpaceInALabel", Question(std::string("\7web xyz\4wild\4test\0", 19)), "not allowed",
+       "web\\032xyz.wild.test"},
+      {"Utf8",
+       Question(std::string("\7b\xc3\xbc"
+                            "cher\4wild\4test\0",
+                            19)),
+       "not allowed", "b\\195\\188cher.wild.test"},
+      {"LabelOf64", Question("\x40" + std::string(64, 'z') + std::string("\4wild\4test\0", 11)),
+       kBadName},
+      {"NameOf1280", Question(long_name + zero), kBadName},
+      {"NameOf256InAllowedZone",
+       Question(quarter + "\x34" + std::string(52, 'y') + std::string("\4wild\4test\0", 11)),
+       kBadName},
+      {"PointerToItself", Question(std::string("\xc0\x0c", 2)), kBadName},
+      {"PointerBeyond", Question(std::string("\xc0\xff", 2)), kBadName},
+      {"NoQuestion", header, kBadName},
+      {"TwoQuestions",
+       std::string("\x12\x34\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00", 12) +
+           std::string("\3web\4wild\4test\0\0\1\0\1", 19) +
+           std::string("\4evil\4test\0\0\1\0\1", 15),
+       "not one question alone"},
+      {"Truncated", header + std::string("\3web", 4), kBadName},
       {"AnAnswer",
-       std::string("\x12\x34\x81\x80", 4) + Question("\3web\4wild\4test" + zero).substr(4)},
-      {"Update", std::string("\x12\x34\x28\x00", 4) + Question("\4evil\4test" + zero).substr(4)},
-      {"ChaosClass", header + std::string("\7version\4bind\0\0\x10\0\3", 18)},
-      {"TrailingData", Question("\3web\4wild\4test" + zero) + "c2vjcmv0"}};
+       std::string("\x12\x34\x81\x80", 4) + Question("\3web\4wild\4test" + zero).substr(4),
+       "not a DNS request"},
+      {"ShorterThanAHeader", "\x12\x34", "shorter than a DNS header"},
+      {"Update", std::string("\x12\x34\x28\x00", 4) + Question("\4evil\4test" + zero).substr(4),
+       "not a standard query"},
+      {"ChaosClass", header + std::string("\7version\4bind\0\0\x10\0\3", 18), "records of type 16 ",
+       "version.bind"},
+      {"TrailingData", Question("\3web\4wild\4test" + zero) + "c2vjcmv0",
+       "bytes behind the question"}};
   std::vector<BypassCase> cases;
-  for (const auto& [label, packet] : packets) {
+  for (const Packet& packet : packets) {
     for (const char* transport : {"udp", "tcp"}) {
-      cases.push_back({absl::StrCat(label, "_", transport),
-                       {"look-up-raw", ToHex(packet), transport},
+      cases.push_back({absl::StrCat(packet.label, "_", transport),
+                       {"look-up-raw", ToHex(packet.bytes), transport},
                        {"rcode "},
                        {"198.51.100."},
                        {},
-                       {"wild.test", "evil.test", "version.bind", "c2vjcmv0"}});
+                       {"wild.test", "evil.test", "version.bind", "c2vjcmv0"},
+                       LimitedSession::Expected{packet.name, 53, false, packet.reason}});
     }
   }
   return cases;

@@ -21,6 +21,7 @@ BypassCase Tls(const std::string& name, const CraftedHello& hello,
   if (!reason) {
     one.shows = {kServerHello};
     one.seen = {"sni "};
+    one.event = LimitedSession::Expected{kWeb, 443, true, ""};
   } else {
     one.shows = {kAccessDenied};
     one.unseen = {"sni"};
@@ -75,7 +76,8 @@ std::vector<BypassCase> OtherFirstBytes() {
                    {"silence"},
                    {"reply"},
                    {"close 198.51.100.20 443 0"},
-                   {"sni"}});
+                   {"sni"},
+                   LimitedSession::Expected{kWeb, 443, false, "ended in the middle"}});
   cases.push_back({"EndsInTheMiddle",
                    {"tcp", kWeb, "443", Sends(half), "shut", "recv=5000"},
                    {kAccessDenied},
@@ -111,7 +113,8 @@ std::vector<BypassCase> OtherFirstBytes() {
                    {kServerHello},
                    {},
                    {"sni mcp.allowed.test"},
-                   {}});
+                   {},
+                   LimitedSession::Expected{"mcp.allowed.test", 8443, true, ""}});
   cases.push_back(
       {"McpServerOnAnotherPort",
        {"tcp", "mcp.allowed.test", "443", Sends(Encode(HelloFor("mcp.allowed.test"))), "recv=5000"},
@@ -291,17 +294,19 @@ std::vector<BypassCase> Smuggling() {
                    {"silence"},
                    {"reply"},
                    {"close 198.51.100.20 80 0"},
-                   {"evil", "/smuggled"}});
+                   {"evil", "/smuggled"},
+                   LimitedSession::Expected{kWeb, 80, false, "ended in the middle"}});
   cases.push_back({"UpgradeToHttp2",
-                   {"tcp", "h2.allowed.test", "80",
-                    Sends(Request("GET / HTTP/1.1",
-                                  "Host: h2.allowed.test\r\nConnection: Upgrade, HTTP2-Settings\r\n"
-                                  "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n")),
-                    "recv=2000"},
+                   {"tcp", kWeb, "80",
+                    Sends(Request("GET /wanted HTTP/1.1",
+                                  good + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+                                         "HTTP2-Settings: AAMAAABkAAQAAP__\r\n")),
+                    "recv=5000"},
+                   {"reply HTTP/1.1 200 OK"},
+                   {"101 Switching"},
+                   {"/wanted"},
                    {},
-                   {"101 Switching", "\\x00\\x00"},
-                   {},
-                   {}});
+                   LimitedSession::Expected{kWeb, 80, true, "upgrade"}});
   return cases;
 }
 
@@ -313,7 +318,8 @@ std::vector<BypassCase> WhatWorks() {
                       {"reply HTTP/1.1 200 OK"},
                       {},
                       {"/wanted"},
-                      {}};
+                      {},
+                      LimitedSession::Expected{kWeb, 80, true, ""}};
   };
   return {
       works("Plain", Request("GET /wanted HTTP/1.1", good)),

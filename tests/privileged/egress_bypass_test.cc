@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/clock.h"
+#include "nodeagent/system/file.h"
 #include "tests/privileged/bypass_case.h"
 
 namespace paddock::nodeagent {
@@ -24,48 +25,56 @@ constexpr char kWeb[] = "web.allowed.test";
 std::vector<BypassCase> Addresses() {
   std::vector<BypassCase> cases;
   const std::string get = Sends(Request("GET /smuggled HTTP/1.1", "Host: web.allowed.test\r\n"));
+  // Where a packet is seen by the gateway; an address without a route is refused by the sandbox's
+  // own kernel.
+  enum class Told { kAlways, kUdp, kNever };
   struct Target {
     const char* label;
     const char* address;
     int port;
-    bool logged;  // By the gateway; an address without a route is refused by the sandbox's kernel.
+    Told told = Told::kAlways;
   };
   const Target targets[] = {
-      {"OfAnAllowedHost", InternetServers::kWeb, 80, true},
-      {"OfAForbiddenHost", InternetServers::kEvil, 443, true},
-      {"OfAnEchoServer", PretendInternet::kOutside, 7777, true},
-      {"V4Mapped", "::ffff:198.51.100.20", 80, true},
-      {"V6", InternetServers::kWeb6, 80, false},
-      {"SixToFour", "2002:c633:6414::1", 80, false},
-      {"Nat64", "64:ff9b::c633:6414", 80, false},
-      {"Teredo", "2001:0:c633:6414::1", 80, false},
-      {"Metadata", PretendInternet::kMetadata, 80, true},
-      {"Metadata6", PretendInternet::kMetadata6, 80, false},
-      {"TheNode", PretendInternet::kHost, 7777, true},
-      {"TheControlPlane", PretendInternet::kControlPlane, 7777, true},
-      {"TheDatabase", "198.51.100.98", 7777, true},
-      {"PrivateNetwork", PretendInternet::kPrivate, 7777, true},
-      {"HostsEndOfTheUplink", "10.219.0.1", 7777, true},
-      {"RoutersEndOfTheUplink", "10.219.0.2", 7777, true},
-      {"TheGateway", "10.219.0.3", 7777, true},
-      {"Broadcast", "255.255.255.255", 7777, false},
-      {"Multicast", "224.0.0.1", 7777, false},
+      {"OfAnAllowedHost", InternetServers::kWeb, 80},
+      {"OfAForbiddenHost", InternetServers::kEvil, 443},
+      {"OfAnEchoServer", PretendInternet::kOutside, 7777},
+      {"V4Mapped", "::ffff:198.51.100.20", 80},
+      {"V6", InternetServers::kWeb6, 80, Told::kNever},
+      {"SixToFour", "2002:c633:6414::1", 80, Told::kNever},
+      {"Nat64", "64:ff9b::c633:6414", 80, Told::kNever},
+      {"Teredo", "2001:0:c633:6414::1", 80, Told::kNever},
+      {"Metadata", PretendInternet::kMetadata, 80},
+      {"Metadata6", PretendInternet::kMetadata6, 80, Told::kNever},
+      {"TheNode", PretendInternet::kHost, 7777},
+      {"TheControlPlane", PretendInternet::kControlPlane, 7777},
+      {"TheDatabase", "198.51.100.98", 7777},
+      {"PrivateNetwork", PretendInternet::kPrivate, 7777},
+      {"HostsEndOfTheUplink", "10.219.0.1", 7777},
+      {"RoutersEndOfTheUplink", "10.219.0.2", 7777},
+      {"TheGateway", "10.219.0.3", 7777},
+      {"Broadcast", "255.255.255.255", 7777, Told::kUdp},
+      {"Multicast", "224.0.0.1", 7777, Told::kUdp},
+      {"MulticastOfNobody", "239.1.2.3", 7777, Told::kUdp},
   };
   for (const Target& target : targets) {
-    BypassCase one{absl::StrCat("Tcp", target.label),
+    BypassCase tcp{absl::StrCat("Tcp", target.label),
                    {"tcp", target.address, absl::StrCat(target.port), get, "recv=2000"},
                    {"failed "},
                    {"connected", "failed 110"},
                    {},
                    {"/smuggled", " 7777"}};
-    if (target.logged) one.event = LimitedSession::Expected{"", target.port, false, ""};
-    cases.push_back(one);
-    cases.push_back({absl::StrCat("Udp", target.label),
-                     {"udp", target.address, "7777", "70696e67"},
-                     {},
-                     {"answered"},
-                     {},
-                     {"datagram"}});
+    BypassCase udp{absl::StrCat("Udp", target.label),
+                   {"udp", target.address, "7777", "70696e67"},
+                   {},
+                   {"answered"},
+                   {},
+                   {"datagram"}};
+    tcp.refused_inside = target.told != Told::kAlways;
+    udp.refused_inside = target.told == Told::kNever;
+    if (!tcp.refused_inside) tcp.event = LimitedSession::Expected{"", target.port, false, "no "};
+    if (!udp.refused_inside) udp.event = LimitedSession::Expected{"", 7777, false, "no "};
+    cases.push_back(tcp);
+    cases.push_back(udp);
   }
   cases.push_back({"QuicToAnAllowedName",
                    {"udp", kWeb, "443", "c00000000108"},
@@ -86,14 +95,22 @@ std::vector<BypassCase> Addresses() {
                    {},
                    {"answered"},
                    {},
-                   {"datagram"}});
-  cases.push_back({"PingOfAnAddress", {"ping", InternetServers::kWeb}, {}, {"answered"}, {}, {}});
+                   {"datagram"},
+                   LimitedSession::Expected{"", 7777, false, "limited networking"}});
+  cases.push_back({"PingOfAnAddress",
+                   {"ping", InternetServers::kWeb},
+                   {},
+                   {"answered"},
+                   {},
+                   {},
+                   LimitedSession::Expected{"", 0, false, "no ICMP"}});
   cases.push_back({"SourceRoute",
                    {"ip-options", InternetServers::kWeb},
                    {"loose-source-route 1"},
                    {},
                    {},
-                   {"datagram"}});
+                   {"datagram"},
+                   LimitedSession::Expected{"", 7777, false, "limited networking"}});
   return cases;
 }
 
@@ -124,7 +141,7 @@ std::vector<BypassCase> Rebinding() {
                      {"200 OK"},
                      {},
                      {"/smuggled", "open 169.254", "open fd00"},
-                     LimitedSession::Expected{name, 80, false, ""}});
+                     LimitedSession::Expected{name, 80, true, "has no IPv4 address"}});
   }
   cases.push_back(
       {"OneOfTwoAddresses",
@@ -133,7 +150,8 @@ std::vector<BypassCase> Rebinding() {
        {"reply HTTP/1.1 "},
        {},
        {},
-       {"open 169.254"}});
+       {"open 169.254"},
+       LimitedSession::Expected{"mixed.allowed.test", 80, true, ""}});
   cases.push_back(
       {"NameThatDoesNotExist",
        {"tcp", "missing.allowed.test", "80",
@@ -142,7 +160,15 @@ std::vector<BypassCase> Rebinding() {
        {},
        {},
        {},
-       LimitedSession::Expected{"missing.allowed.test", 80, false, ""}});
+       LimitedSession::Expected{"missing.allowed.test", 80, true, "doesn't exist"}});
+  cases.push_back({"PortWhereNobodyListens",
+                   {"tcp", kWeb, "81",
+                    Sends(Request("GET / HTTP/1.1", "Host: web.allowed.test\r\n")), "recv=5000"},
+                   {"reply HTTP/1.1 502"},
+                   {},
+                   {},
+                   {},
+                   LimitedSession::Expected{kWeb, 81, true, "Connection refused"}});
   return cases;
 }
 
@@ -163,6 +189,14 @@ class EgressBypassTest : public EgressTest {
     return session.Probe({"tcp", name, "80",
                           Sends(Request("GET / HTTP/1.1", absl::StrCat("Host: ", name, "\r\n"))),
                           "recv=5000"});
+  }
+  // KiB, by the field of /proc/PID/status.
+  static int64_t MemoryOf(pid_t pid, const std::string& field) {
+    const std::string status = ReadFile(absl::StrCat("/proc/", pid, "/status")).value_or("");
+    const size_t at = status.find(field);
+    int64_t kib = -1;
+    if (at != std::string::npos) sscanf(&status[at + field.size()], "%ld", &kib);
+    return kib;
   }
   static std::string Resolve(LimitedSession& session, const std::string& name) {
     const std::vector<std::string> words =
@@ -191,10 +225,16 @@ TEST_F(EgressBypassTest, AnAddressOfOneSessionIsNoneOfAnother) {
   auto other = Limited(other_policy);
   const auto mark = world_->servers().Mark();
   const std::string address = Resolve(*one, "both.allowed.test");
-  // Nothing is told to the other session at that address.
+  Resolve(*other, "evil.test");
+  // Nothing is told to the other session at that address, nor is it taken for a denied name's.
   const std::string reached = other->Probe({"tcp", address, "7777", "recv=3000"});
   EXPECT_THAT(reached, Not(HasSubstr("reply")));
   EXPECT_THAT(world_->servers().Seen(mark, "open"), IsEmpty());
+  other->ExpectEvent({"", 7777, false, "was given to no name of this session"});
+  EXPECT_THAT(
+      other->Probe({"tcp", address, "80", Sends(Request("GET / HTTP/1.1", "Host: x.wild.test\r\n")),
+                    "recv=3000"}),
+      HasSubstr("was given to no name of this session"));
   EXPECT_THAT(Get(*other, "web.allowed.test"), HasSubstr("403"));
   EXPECT_THAT(Get(*other, "a.wild.test"), HasSubstr("200 OK"));
 }
@@ -237,6 +277,30 @@ TEST_F(EgressBypassTest, AThousandConnectionsThatSayNothing) {
   EXPECT_THAT(session->Probe({"hold", "web.allowed.test", "7779", "1000", "100"}),
               HasSubstr("open 1000\nleft 1000"));
   EXPECT_THAT(session->Probe({"hold", "evil.test", "443", "1000", "100"}), HasSubstr("open "));
+  session->ExpectEvent({"web.allowed.test", 7779, true, ""});
+  session->ExpectEvent({"evil.test", 443, false, "is not allowed"});
+  EXPECT_THAT(Get(*neighbour, "web.allowed.test"), HasSubstr("200 OK"));
+  EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+}
+
+// What a session makes the gateway hold is bounded, whatever it opens and sends.
+TEST_F(EgressBypassTest, ThousandsOfUnfinishedHellosFillNoMemory) {
+  auto session = Limited();
+  auto neighbour = Limited();
+  ASSERT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
+  const int64_t before = MemoryOf(world_->GatewayPid(), "VmRSS:");
+  // At a host that is allowed, and at the sinkhole.
+  std::string held;
+  for (const char* name : {"web.allowed.test", "evil.test"}) {
+    held += session->Probe({"hold-hellos", name, "7785", "3500", "60000", "500"});
+  }
+  const int64_t peak = MemoryOf(world_->GatewayPid(), "VmHWM:");
+  printf("gateway: %ld KiB before, %ld KiB at the most\n%s", static_cast<long>(before),
+         static_cast<long>(peak), held.c_str());
+  RecordProperty("peak_kib", static_cast<int>(peak));
+  EXPECT_LT(peak - before, 64 * 1024);
+  session->ExpectEvent({"web.allowed.test", 7785, false, "sent too much"});
+  session->ExpectEvent({"evil.test", 7785, false, "is not allowed"});
   EXPECT_THAT(Get(*neighbour, "web.allowed.test"), HasSubstr("200 OK"));
   EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
 }
@@ -247,7 +311,7 @@ TEST_F(EgressBypassTest, AResolverThatSaysNothingEndsTheConnectionInTime) {
       {"tcp", "silent.allowed.test", "80",
        Sends(Request("GET / HTTP/1.1", "Host: silent.allowed.test\r\n")), "recv=15000"});
   EXPECT_THAT(got, HasSubstr("reply HTTP/1.1 502"));
-  session->ExpectEvent({"silent.allowed.test", 80, false, ""});
+  session->ExpectEvent({"silent.allowed.test", 80, true, "no resolver answers"});
 }
 
 TEST_F(EgressBypassTest, WithoutAPolicyThatParsesThereIsNoNetwork) {
@@ -292,6 +356,7 @@ TEST_F(EgressBypassTest, TheGatewayKilledInTheMiddleOpensNothing) {
   EXPECT_TRUE(back);
   holder.join();
   EXPECT_THAT(held, ::testing::AnyOf(HasSubstr("reset"), HasSubstr("closed")));
+  session->ExpectEvent({"web.allowed.test", 7777, true, "cut because the gateway process"});
   EXPECT_EQ(Resolve(*session, "both.allowed.test"), address);
   EXPECT_THAT(Get(*session, "web.allowed.test"), HasSubstr("200 OK"));
   EXPECT_THAT(Get(*session, "evil.test"), HasSubstr("403"));
@@ -304,6 +369,23 @@ TEST_F(EgressBypassTest, TheGatewayKilledInTheMiddleOpensNothing) {
               HasSubstr("rcode -"));
   EXPECT_THAT(world_->servers().Seen(mark, InternetServers::kEvil), IsEmpty());
   EXPECT_THAT(world_->servers().Seen(mark, "datagram"), IsEmpty());
+  session->ExpectEvent({"evil.test", 80, false, "is not allowed"});
+}
+
+TEST_F(EgressBypassTest, AGatewayThatIsToldToEndLosesNoEvent) {
+  auto session = Limited();
+  const pid_t pid = world_->GatewayPid();
+  const auto mark = world_->servers().Mark();
+  std::thread holder([&] {
+    session->Probe({"tcp", "web.allowed.test", "7777", "recv=2000", "recv=8000"});
+  });
+  EXPECT_TRUE(WaitUntil([&] { return !world_->servers().Seen(mark, "open").empty(); }));
+  EXPECT_THAT(Get(*session, "evil.test"), HasSubstr("403"));
+  ASSERT_EQ(kill(pid, SIGTERM), 0);
+  holder.join();
+  EXPECT_TRUE(
+      WaitUntil([&] { return world_->GatewayPid() != pid && world_->gateway().Health().ok(); }));
+  session->ExpectEvent({"web.allowed.test", 7777, true, "cut because the gateway process"});
   session->ExpectEvent({"evil.test", 80, false, "is not allowed"});
 }
 

@@ -1,50 +1,19 @@
 // What people run, from a limited session: real programs of this machine in a real sandbox, against
-// the hosts that its policy allows, and how their refusals read.
+// the hosts that its policy allows, and how their refusals read. Programs too big to be installed
+// for every run: egress_clients_nightly_test.cc.
+
+#include "tests/privileged/egress_clients.h"
 
 #include <gmock/gmock.h>
 
-#include <cstdlib>
-
 #include "absl/strings/str_cat.h"
 #include "common/clock.h"
-#include "nodeagent/system/file.h"
-#include "tests/privileged/egress_fixture.h"
 
 namespace paddock::nodeagent {
 namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using ::testing::Not;
-
-class EgressClientsTest : public EgressTest {
- protected:
-  static void SetUpTestSuite() {
-    MakeWorld(SandboxHost::Root::kMachine);
-    if (world_ != nullptr) world_->servers().MakePackages();
-  }
-
-  // A session that trusts the pretend internet's authority.
-  std::unique_ptr<LimitedSession> Trusting() {
-    auto session = Limited();
-    const std::string ca = ReadFile(world_->servers().CaFile()).value_or("");
-    session->Shell(absl::StrCat("cat > /root/ca.pem <<'END'\n", ca, "END\n"));
-    return session;
-  }
-  std::string Run(LimitedSession& session, const std::string& script,
-                  absl::Duration timeout = absl::Seconds(60)) {
-    return session.Shell(
-        absl::StrCat("cd /root; export CURL_CA_BUNDLE=/root/ca.pem SSL_CERT_FILE=/root/ca.pem "
-                     "REQUESTS_CA_BUNDLE=/root/ca.pem GIT_SSL_CAINFO=/root/ca.pem "
-                     "NODE_EXTRA_CA_CERTS=/root/ca.pem\n",
-                     script),
-        timeout);
-  }
-  // Programs that only the nightly run insists on.
-  static bool Has(const char* program) {
-    return PathExists(absl::StrCat("/usr/bin/", program)) || getenv("PADDOCK_NIGHTLY") != nullptr;
-  }
-};
 
 TEST_F(EgressClientsTest, CurlSpeaksHttp1AndHttp2) {
   auto session = Trusting();
@@ -278,25 +247,7 @@ TEST_F(EgressClientsTest, GoFetchesModules) {
       AllOf(HasSubstr("\"Version\": \"v1.0.0\""), HasSubstr("exit 0")));
 }
 
-TEST_F(EgressClientsTest, CargoFetchesCrates) {
-  if (!Has("cargo")) GTEST_SKIP() << "no cargo here";
-  auto session = Trusting();
-  EXPECT_THAT(Run(*session,
-                  "mkdir -p c/src && cd c && touch src/lib.rs && export CARGO_HOME=/root/cargo "
-                  "CARGO_HTTP_CAINFO=/root/ca.pem && mkdir -p /root/cargo && cat > "
-                  "/root/cargo/config.toml <<'END'\n"
-                  "[registries.pretend]\n"
-                  "index = 'sparse+https://web.allowed.test/files/cargo/'\n"
-                  "END\ncat > Cargo.toml <<'END'\n"
-                  "[package]\nname = 'me'\nversion = '0.1.0'\nedition = '2021'\n"
-                  "[dependencies]\npretend = { version = '1', registry = 'pretend' }\n"
-                  "END\n/usr/bin/cargo -Z sparse-registry fetch 2>&1 || /usr/bin/cargo fetch 2>&1; "
-                  "ls /root/cargo/registry/cache/*"),
-              HasSubstr("pretend-1.0.0.crate"));
-}
-
 TEST_F(EgressClientsTest, NodeFetches) {
-  if (!Has("node")) GTEST_SKIP() << "no node here";
   auto session = Trusting();
   EXPECT_THAT(Run(*session,
                   "node -e \"fetch('https://web.allowed.test/node').then(r => r.text())"
@@ -306,40 +257,6 @@ TEST_F(EgressClientsTest, NodeFetches) {
                   "node -e \"fetch('http://evil.test/').then(r => r.text())"
                   ".then(t => console.log(t))\""),
               HasSubstr("allowed_hosts"));
-}
-
-TEST_F(EgressClientsTest, NpmInstalls) {
-  if (!Has("npm")) GTEST_SKIP() << "no npm here";
-  auto session = Trusting();
-  EXPECT_THAT(
-      Run(*session,
-          "mkdir n && cd n && npm install --silent --no-audit --no-fund --cafile=/root/ca.pem "
-          "--registry=https://web.allowed.test/files/npm/ pretend && "
-          "node -e \"console.log(require('pretend'))\""),
-      HasSubstr("pretended\nexit 0"));
-}
-
-TEST_F(EgressClientsTest, JavasHttpClientFetches) {
-  if (!Has("javac") || !Has("keytool")) GTEST_SKIP() << "no JDK here";
-  auto session = Trusting();
-  const std::string program =
-      "import java.net.URI; import java.net.http.*;\n"
-      "public class Fetch { public static void main(String[] a) throws Exception {\n"
-      "  var c = HttpClient.newHttpClient();\n"
-      "  for (String u : a) "
-      "System.out.println(c.send(HttpRequest.newBuilder(URI.create(u)).build(),"
-      " HttpResponse.BodyHandlers.ofString()).body()); } }\n";
-  // Over TLS it offers HTTP/2 by ALPN, without TLS by an upgrade.
-  EXPECT_THAT(
-      Run(*session,
-          absl::StrCat("cat > Fetch.java <<'END'\n", program,
-                       "END\nkeytool -importcert -noprompt -storepass changeit -keystore ks -file "
-                       "ca.pem -alias p >/dev/null 2>&1; java -Djavax.net.ssl.trustStore=ks "
-                       "-Djavax.net.ssl.trustStorePassword=changeit Fetch.java "
-                       "https://web.allowed.test/java http://web.allowed.test/java2"),
-          absl::Minutes(2)),
-      AllOf(HasSubstr("GET /java host=web.allowed.test"),
-            HasSubstr("GET /java2 host=web.allowed.test"), HasSubstr("exit 0")));
 }
 
 }  // namespace

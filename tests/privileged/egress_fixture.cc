@@ -148,7 +148,7 @@ NetworkPolicy EgressTest::StandardPolicy() {
        {"web",        "both",      "six",       "h2",      "ssh",       "db",      "dead",
         "mixed",      "metadata",  "metadata6", "private", "node",      "control", "database",
         "loopback",   "zero",      "sibling",   "mapped",  "sixtofour", "nat64",   "teredo",
-        "compatible", "loopback6", "turns",     "silent",  "missing"}) {
+        "compatible", "loopback6", "turns",     "silent",  "missing",   "alias"}) {
     policy.hosts.push_back(absl::StrCat(name, ".allowed.test"));
   }
   policy.hosts.push_back("*.wild.test");

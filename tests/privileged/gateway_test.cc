@@ -11,11 +11,13 @@
 #include "absl/strings/str_cat.h"
 #include "nodeagent/net/ipv4.h"
 #include "nodeagent/net/nft.h"
+#include "nodeagent/system/file.h"
 #include "tests/privileged/gateway_fixture.h"
 
 namespace paddock::nodeagent {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -229,6 +231,17 @@ TEST_F(GatewayTest, TheOperatorsFileIsFollowedWithoutARestart) {
       WaitUntil([&] { return Tcp(pair, PretendInternet::kOutside).reach == Reach::kAnswered; }));
   EXPECT_THAT(client().Stats()->problems, IsEmpty());
   EXPECT_EQ(GatewayPid(), pid);
+}
+
+TEST_F(GatewayTest, SandboxesThatComputeDontKeepTheGatewayWaiting) {
+  std::string weight;
+  for (const char* file :
+       {"cpu/paddock-gateway-gwtest/cpu.shares", "cpu,cpuacct/paddock-gateway-gwtest/cpu.shares",
+        "paddock-gateway-gwtest/cpu.weight"}) {
+    absl::StatusOr<std::string> text = ReadFile(absl::StrCat("/sys/fs/cgroup/", file));
+    if (text.ok()) weight = *text;
+  }
+  EXPECT_THAT(weight, AnyOf("10240\n", "1000\n"));
 }
 
 TEST_F(GatewayTest, AFlushedHostFirewallClosesAndIsMended) {

@@ -219,6 +219,8 @@ void InternetServers::WriteZone() const {
   zone["loopback6.allowed.test"]["aaaa"] = {"::1"};
   zone["turns.allowed.test"]["turns"] = {{kWeb}, {PretendInternet::kMetadata}};
   zone["silent.allowed.test"]["silent"] = true;
+  zone["alias.allowed.test"]["cname"] = "shop.cdn.evil.test";
+  zone["shop.cdn.evil.test"]["cname"] = "edge.evil.test";
   zone["evil.test"]["a"] = {kEvil};
   zone["*.evil.test"]["a"] = {kEvil};
   ASSERT_TRUE(WriteFile(directory_ + "/zone.json", zone.dump(), 0644).ok());

@@ -90,6 +90,8 @@ bool HttpsClient::Send(const std::string& bytes) {
 
 void HttpsClient::EndSending() { SSL_shutdown(ssl_); }
 
+void HttpsClient::EndSendingWithoutTls() { shutdown(socket_, SHUT_WR); }
+
 bool HttpsClient::Fill() {
   char bytes[16384];
   const int got = SSL_read(ssl_, bytes, sizeof(bytes));

@@ -34,8 +34,9 @@ class HttpsClient {
 
   // Sends as it is; false once the server has gone.
   bool Send(const std::string& bytes);
-  // No more bytes follow, but answers may.
+  // No more bytes follow, but answers may: with TLS's close_notify, or with a bare FIN.
   void EndSending();
+  void EndSendingWithoutTls();
   // The next answer with its content-length, or its chunks to the end.
   HttpsAnswer Read();
   // The header of an answer; what follows is read by ReadSome.

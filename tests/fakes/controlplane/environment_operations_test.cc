@@ -229,8 +229,8 @@ TEST_F(EnvironmentOperationsTest, AWatchSeesTheStateNowEveryChangeAndTheEnd) {
 TEST_F(EnvironmentOperationsTest, AWatchContinuesAfterARevisionButNotFromTheFuture) {
   const Environment environment = Created("one");
   int events = 0;
-  auto subscription =
-      operations_.Watch(tenant_, environment.id, 1, [&](absl::StatusOr<Environment>) { ++events; });
+  auto subscription = operations_.Watch(tenant_, environment.id, 1,
+                                        [&](const absl::StatusOr<Environment>&) { ++events; });
   ASSERT_TRUE(subscription.ok()) << subscription.status();
   EXPECT_EQ(events, 0);
   ASSERT_TRUE(operations_.Update(tenant_, environment.id, Named("two")).ok());

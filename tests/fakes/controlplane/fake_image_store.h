@@ -37,6 +37,15 @@ class FakeImageStore : public ImageStore {
   absl::StatusOr<bool> Settle(const EnvironmentId& id, int64_t generation,
                               const std::vector<Layer>& layers) override;
   absl::Status ForgetImage(const NodeId& node, const std::string& digest) override;
+  // No sessions, so nothing to do.
+  absl::Status ForgetImageOf(const SessionId&, int64_t) override { return absl::OkStatus(); }
+  absl::StatusOr<std::vector<QueuedImage>> QueuedImages(int) override {
+    return std::vector<QueuedImage>();
+  }
+  absl::StatusOr<bool> AwaitAgain(const EnvironmentId&, int64_t, const std::string&,
+                                  bool) override {
+    return false;
+  }
   absl::StatusOr<std::vector<EnvironmentId>> AppendLog(
       const std::string& cache_key, const std::string& build_id, int64_t first,
       const std::vector<std::string>& lines) override;

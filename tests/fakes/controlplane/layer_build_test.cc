@@ -109,7 +109,8 @@ class LayerBuildTest : public testing::Test {
     order.cache_key = "key";
     order.build_id = "build";
     order.timeout = absl::Minutes(10);
-    const LayerBuild::Deps deps = {&store_, &client_, &executor_, &timers_, &hub_, &clock_};
+    const LayerBuild::Deps deps = {&store_, &client_, &executor_, &timers_,
+                                   &hub_,   &clock_,  &metrics_};
     build_ = std::make_shared<LayerBuild>(
         deps, NodeTarget{NodeId("node"), "node:1"}, order, kLease,
         [this](LayerBuild::Ending ending, absl::StatusOr<BuildOutcome> outcome) {
@@ -134,6 +135,8 @@ class LayerBuildTest : public testing::Test {
   FakeEnvironmentStore environments_{&clock_};
   FakeImageStore store_{&environments_, &clock_};
   FakeWatchHub hub_;
+  prometheus::Registry registry_;
+  FleetMetrics metrics_{&registry_};
   ManualExecutor executor_;
   ManualTimers timers_{&clock_};
   ManualClient client_;

@@ -132,6 +132,7 @@ class SessionFixture : public ::testing::Test {
   void Begin() {
     resources_ = machine_->NewAgent();
     resources_.registry_hosts = registry_hosts_;
+    resources_.gateway_patience = absl::Milliseconds(500);
     resources_.egress_archive = egress_archive_;
     auto tombstones = TombstoneLog::Open(paths_.TombstonesFile(), clock_.Now());
     ASSERT_TRUE(tombstones.ok()) << tombstones.status();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/util/json_util.h"
 #include "tests/integration/rest/rest_fixture.h"
 
 namespace paddock {
@@ -59,6 +60,54 @@ TEST_F(RestRulesTest, AModelWithoutEffortKeepsTheStoredOne) {
   EXPECT_TRUE(Post(path, json::parse(R"({"model": "n"})"))["model"]["effort"].is_null());
 }
 
+TEST_F(RestRulesTest, GrpcUpdatesAgentsAsRestDoes) {
+  testing::PaddockClient client = replica_->Client();
+  const json agent = Post("/v1/agents", json::parse(R"({"name": "a", "system": "s",
+      "model": {"id": "m", "effort": "low"}})"));
+  const std::string path = "/v1/agents/" + agent["id"].get<std::string>();
+  v1::UpdateAgentRequest update;
+  update.set_agent_id(agent["id"]);
+  (*update.mutable_model()->mutable_struct_value()->mutable_fields())["id"].set_string_value("n");
+  update.set_system("");
+  v1::Agent updated;
+  grpc::Status status = client.agents().UpdateAgent(client.Context().get(), update, &updated);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  json now = Get(path);
+  EXPECT_EQ(now["model"]["id"], "n");
+  EXPECT_EQ(now["model"]["effort"], json({{"type", "low"}})) << "kept, as over REST";
+  EXPECT_TRUE(now["system"].is_null());
+  update.mutable_update_mask()->add_paths("model");
+  status = client.agents().UpdateAgent(client.Context().get(), update, &updated);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(Get(path)["model"]["effort"].is_null()) << "a mask replaces what it names";
+}
+
+TEST_F(RestRulesTest, AnOverridesFaultsHaveTheNamesOfEachApi) {
+  testing::PaddockClient client = replica_->Client();
+  const json agent = NewAgent();
+  const json environment = Post("/v1/environments", {{"name", "e"}});
+  const HttpsAnswer answer = Ask("POST", "/v1/sessions",
+                                 json({{"environment_id", environment["id"]},
+                                       {"agent",
+                                        {{"type", "agent_with_overrides"},
+                                         {"id", agent["id"]},
+                                         {"tools", {{{"type", "bash"}}}}}}})
+                                     .dump());
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(Message(answer), StartsWith("agent.tools[0].type: must be"));
+  v1::CreateSessionRequest request;
+  request.set_environment_id(environment["id"]);
+  request.mutable_agent()->set_id(agent["id"]);
+  auto* tool = request.mutable_agent()->mutable_overrides()->mutable_tools()->add_items();
+  (*tool->mutable_fields())["type"].set_string_value("bash");
+  v1::Session session;
+  const grpc::Status status =
+      client.sessions().CreateSession(client.Context().get(), request, &session);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), StartsWith("agent.overrides.tools[0].type: must be"));
+  EXPECT_EQ(Get("/v1/sessions")["data"].size(), 0u);
+}
+
 TEST_F(RestRulesTest, OnlyNullDeletesMetadataOfAgentsAndSessions) {
   const json session = NewSession();
   for (const std::string& path : {"/v1/agents/" + session["agent"]["id"].get<std::string>(),
@@ -70,11 +119,12 @@ TEST_F(RestRulesTest, OnlyNullDeletesMetadataOfAgentsAndSessions) {
   }
 }
 
-TEST_F(RestRulesTest, EveryFaultInsideToolsAndModelsIsNamed) {
+TEST_F(RestRulesTest, EveryFaultInsideToolsAndModelsIsNamedOverRestAndGrpcAlike) {
   struct Case {
     std::string members;
     std::string message;
   };
+  testing::PaddockClient client = replica_->Client();
   for (const Case& c : std::vector<Case>{
            {R"("model": {"id": "m", "speed": "slow"})", "model.speed: must be standard or fast"},
            {R"("model": {"id": "m", "effort": "min"})", "model.effort: must be low or"},
@@ -113,6 +163,19 @@ TEST_F(RestRulesTest, EveryFaultInsideToolsAndModelsIsNamed) {
     const HttpsAnswer answer = Ask("POST", "/v1/agents", R"({"name": "a", )" + c.members + "}");
     EXPECT_EQ(answer.status, 400) << c.members;
     EXPECT_THAT(Message(answer), StartsWith(c.message)) << c.members;
+    // gRPC judges the same, and says so in the same words, where it can carry the request at all.
+    v1::CreateAgentRequest request;
+    if (!google::protobuf::util::JsonStringToMessage(R"({"name": "a", )" + c.members + "}",
+                                                     &request)
+             .ok()) {
+      ADD_FAILURE() << "no message: " << c.members;
+      continue;
+    }
+    v1::Agent created;
+    const grpc::Status status =
+        client.agents().CreateAgent(client.Context().get(), request, &created);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << c.members;
+    EXPECT_EQ(status.error_message(), Message(answer)) << c.members;
   }
   const json agent = Post("/v1/agents", json::parse(R"({"name": "a",
       "model": {"id": "m", "effort": {"type": "xhigh"}, "speed": "fast", "inference_geo": "us"},
@@ -146,7 +209,22 @@ TEST_F(RestRulesTest, ACreateThatWaitsForAFailingBuildIsAnsweredWithItsReason) {
   const HttpsAnswer later = Ask("POST", "/v1/sessions", body);
   EXPECT_EQ(later.status, 400);
   EXPECT_EQ(Message(later), Message(waited));
-  EXPECT_EQ(Get("/v1/sessions")["data"][0]["status"], "terminated");
+  const json session = Get("/v1/sessions")["data"][0];
+  EXPECT_EQ(session["status"], "terminated");
+  // Who looks later finds the reason among the events.
+  const std::string events =
+      absl::StrCat("/v1/sessions/", session["id"].get<std::string>(), "/events");
+  const json all = Get(events)["data"];
+  ASSERT_EQ(all.size(), 3u) << all;
+  EXPECT_EQ(all[1]["type"], "session.error");
+  EXPECT_THAT(all[1]["error"]["message"].get<std::string>(), HasSubstr("pip bad, no such package"));
+  EXPECT_EQ(all[1]["error"]["retry_status"]["type"], "terminal");
+  EXPECT_EQ(all[2]["type"], "session.status_terminated");
+  EXPECT_EQ(Get(events + "?types[]=session.error")["data"], json({all[1]}));
+  const json page = Get(events + "?limit=2");
+  EXPECT_EQ(page["data"], json({all[0], all[1]}));
+  EXPECT_EQ(Get(events + "?limit=2&page=" + page["next_page"].get<std::string>())["data"],
+            json({all[2]}));
 }
 
 }  // namespace

@@ -114,7 +114,8 @@ TEST_F(RestTransportTest, BoundsHaveTheirOwnStatus) {
           .status,
       431);
   EXPECT_EQ(Raw(Request("GET", "/" + std::string(20'000, 'a'), "")).status, 431);
-  const std::string big(10'000'000, 'x');
+  std::string big;
+  big.resize(10'000'000, 'x');
   auto client = Connect();
   client->Send(Request("POST", "/v1/environments",
                        absl::StrCat("content-length: ", big.size(), "\r\n"), big));
@@ -132,6 +133,26 @@ TEST_F(RestTransportTest, ATruncatedBodyIsAnsweredWhenTheClientStillListens) {
   const HttpsAnswer answer = client->Read();
   EXPECT_EQ(answer.status, 400);
   EXPECT_THAT(Message(answer), HasSubstr("content-length"));
+  EXPECT_EQ(Get("/v1/environments")["data"].size(), 0u);
+}
+
+TEST_F(RestTransportTest, SoIsARequestCutByABareFin) {
+  const std::string body = Request("POST", "/v1/environments", "content-length: 100\r\n", "{\"na");
+  for (const std::string& cut : {body, std::string("GET /v1/environments HTTP/1.1\r\nhost")}) {
+    auto client = Connect();
+    client->Send(cut);
+    client->EndSendingWithoutTls();
+    const HttpsAnswer answer = client->Read();
+    EXPECT_EQ(answer.status, 400) << cut;
+    EXPECT_EQ(ErrorCode(answer), "malformed_request") << cut;
+    EXPECT_EQ(answer.headers.at("connection"), "close") << cut;
+    EXPECT_TRUE(client->EndsWithin(absl::Seconds(5))) << cut;
+  }
+  // Nothing was begun: there is nothing to answer.
+  auto idle = Connect();
+  EXPECT_EQ(idle->Ask("GET", "/healthz", {}).status, 200);
+  idle->EndSendingWithoutTls();
+  EXPECT_EQ(idle->Read().status, 0);
   EXPECT_EQ(Get("/v1/environments")["data"].size(), 0u);
 }
 

@@ -5,8 +5,8 @@ that the pretend host asks.
   dns_server.py --zone ZONE --journal FILE ADDRESS...
 
 ZONE is JSON: {"name": {"a": [...], "aaaa": [...], "txt": [...], "turns": [[...], [...]],
-"silent": true, "ttl": 60}}; "turns" are A records that change from one look-up to the next and stay at the
-last. "*.zone" answers for what is below it. Others don't exist. The journal gets "query ADDRESS
+"silent": true, "ttl": 60, "cname": "other"}}; "turns" are A records that change from one look-up to the next and stay at the
+last. "*.zone" answers for what is below it; a "cname" is followed. Others don't exist. The journal gets "query ADDRESS
 TRANSPORT NAME TYPE" for each look-up, before it is answered.
 """
 
@@ -54,6 +54,10 @@ def encode(kind, value):
     return ipaddress.ip_address(value).packed
 
 
+def encode_name(name):
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
 def answer(zone, journal, address, transport, packet):
     """The answer to a look-up; None for silence."""
     if len(packet) < 17:
@@ -69,13 +73,19 @@ def answer(zone, journal, address, transport, packet):
     key, entry = zone.find(name)
     if entry is not None and entry.get("silent"):
         return None
-    records = [] if entry is None else zone.records(key, entry, kind)
-    out = packet[:2] + struct.pack("!HHHHH", 0x8180 | (3 if entry is None else 0), 1, len(records), 0, 0)
-    out += packet[12 : at + 5]
-    for record in records:
+    owner, body, count = b"\xc0\x0c", b"", 0
+    while entry is not None and "cname" in entry:
+        target = encode_name(entry["cname"])
+        body += owner + struct.pack("!HHIH", 5, 1, TTL, len(target)) + target
+        count += 1
+        owner = target
+        key, entry = zone.find(entry["cname"])
+    for record in [] if entry is None else zone.records(key, entry, kind):
         data = encode(kind, record)
-        out += struct.pack("!HHHIH", 0xC00C, number, 1, entry.get("ttl", TTL), len(data)) + data
-    return out
+        body += owner + struct.pack("!HHIH", number, 1, entry.get("ttl", TTL), len(data)) + data
+        count += 1
+    flags = 0x8180 | (3 if entry is None else 0)
+    return packet[:2] + struct.pack("!HHHHH", flags, 1, count, 0, 0) + packet[12 : at + 5] + body
 
 
 class TcpClient:

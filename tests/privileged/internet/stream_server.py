@@ -11,6 +11,7 @@
   7782  reads to the client's end, then answers how many bytes there were
   7783  reads a line with a number and sends so many bytes
   7784  resets the connection after the first byte
+  7785  connects as many as wish and leaves it at that
   UDP 7777, 443: echo
 
 The journal gets "open ADDRESS PORT", "close ADDRESS PORT BYTES" and "datagram PORT BYTES".
@@ -119,12 +120,15 @@ def main():
         listener = socket.create_server(("::", port), family=socket.AF_INET6, backlog=4096,
                                         dualstack_ipv6=True)
         selector.register(listener, selectors.EVENT_READ, ("tcp", port))
+    # The kernel takes them; nobody accepts.
+    crowd = socket.create_server(("::", 7785), family=socket.AF_INET6, backlog=4096,
+                                 dualstack_ipv6=True)
     for port in (7777, 443):
         udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         udp.bind(("::", port))
         selector.register(udp, selectors.EVENT_READ, ("udp", port))
-    journal.write("ready")
+    journal.write("ready", crowd.getsockname()[1])
     while True:
         for key, _ in selector.select():
             kind, port = key.data

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -147,6 +148,7 @@ void Datagram(const std::string& host, int port, const std::string& bytes) {
   const int fd = socket(six ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
   const timeval limit = {1, 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  Option(fd, SOL_SOCKET, SO_BROADCAST);
   sockaddr_in6 v6 = {};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(static_cast<uint16_t>(port));
@@ -166,6 +168,16 @@ void Datagram(const std::string& host, int port, const std::string& bytes) {
   close(fd);
 }
 
+void PrintHeld(std::vector<pollfd>* open, int milliseconds) {
+  printf("open %zu\n", open->size());
+  fflush(stdout);
+  poll(nullptr, 0, milliseconds);
+  poll(open->data(), open->size(), 0);
+  int left = 0;
+  for (const pollfd& one : *open) left += one.revents == 0 ? 1 : 0;
+  printf("left %d\n", left);
+}
+
 // Opens connections that say nothing; prints how many there are, and how many are still open after
 // `milliseconds`.
 void HoldSilent(const std::string& host, int port, int count, int milliseconds) {
@@ -182,13 +194,40 @@ void HoldSilent(const std::string& host, int port, int count, int milliseconds) 
     }
     open.push_back({fd, POLLRDHUP, 0});
   }
-  printf("open %zu\n", open.size());
-  fflush(stdout);
-  poll(nullptr, 0, milliseconds);
-  poll(open.data(), open.size(), 0);
-  int left = 0;
-  for (const pollfd& one : open) left += one.revents == 0 ? 1 : 0;
-  printf("left %d\n", left);
+  PrintHeld(&open, milliseconds);
+}
+
+// Opens connections that each send this much of a ClientHello that never ends; prints how many
+// there are, and how many are still open after `milliseconds`.
+void HoldHellos(const std::string& host, int port, int count, int size, int milliseconds) {
+  rlimit files = {};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  const std::string address = ResolveName(host);
+  // Records of one handshake message that is as long as any that is waited for.
+  std::string hello;
+  while (static_cast<int>(hello.size()) < size) {
+    const bool first = hello.empty();
+    hello += std::string("\x16\x03\x01\x10\x00", 5);
+    hello += first ? std::string("\x01\x00\xff\x00\x03\x03", 6) + std::string(4090, 'r')
+                   : std::string(4096, 'r');
+  }
+  hello.resize(static_cast<size_t>(size));
+  std::vector<pollfd> open;
+  for (int i = 0; i < count; ++i) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const timeval limit = {2, 0};
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    const sockaddr_in to = AddressOf(address.c_str(), port);
+    if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0 ||
+        send(fd, hello.data(), hello.size(), MSG_NOSIGNAL) < 0) {
+      if (fd >= 0) close(fd);
+      continue;
+    }
+    open.push_back({fd, POLLRDHUP, 0});
+  }
+  PrintHeld(&open, milliseconds);
 }
 
 void PrintAnswer(const LookUpAnswer& answer) {
@@ -215,6 +254,8 @@ bool RunNetworkCommand(int argc, char** argv) {
     TryTricks();
   } else if (what == "ip-options" && argc > 2) {
     TryIpOptions(argv[2]);
+  } else if (what == "hold-hellos" && argc > 6) {
+    HoldHellos(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
   } else if (what == "hold" && argc > 5) {
     HoldSilent(argv[2], atoi(argv[3]), atoi(argv[4]), atoi(argv[5]));
   } else {

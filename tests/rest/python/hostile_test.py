@@ -277,6 +277,17 @@ class RequestTest(HostileCase):
         listed = self.wire.call("GET", "/v1/environments?limit=1000").json["data"]
         self.assertNotIn("truncated", [each["name"] for each in listed])
 
+    def test_a_request_cut_by_a_bare_fin_is_answered(self):
+        """The client goes on listening; there is no close_notify of TLS."""
+        for cut in (post(b'{"name": "truncated"}')[:-4], get()[:-10]):
+            connection = self.connect()
+            connection.sendall(cut)
+            with socket.socket(fileno=os.dup(connection.fileno())) as plain:
+                plain.shutdown(socket.SHUT_WR)
+            answer = Reader(connection).answer()
+            self.assert_refused(answer, 400)
+            self.assertIn("ends before", answer.error["message"])
+
     def test_a_reset_in_the_middle_harms_nobody(self):
         for _ in range(100):
             connection = system.connect()

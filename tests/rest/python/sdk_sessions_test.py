@@ -7,6 +7,7 @@ import unittest
 import anthropic
 
 import sdk_case
+import system
 
 
 class SessionsTest(sdk_case.SdkCase):
@@ -115,6 +116,36 @@ class SessionsTest(sdk_case.SdkCase):
         error = self.refused(anthropic.BadRequestError, self.beta.sessions.create,
                              agent=self.agent().id, environment_id=environment.id)
         self.assertEqual(error.body["error"]["details"]["error_code"], "environment_archived")
+
+    def test_a_failed_image_is_told_with_its_reason(self):
+        environment = self.environment(config={
+            "type": "cloud", "packages": {"pip": ["paddock-has-no-such-package"]}}).id
+        agent = self.agent().id
+        waited = []
+
+        def failure():
+            try:
+                waited.append(self.session(agent=agent, environment_id=environment).id)
+            except anthropic.BadRequestError as error:
+                return error
+            return None
+
+        error = system.wait_for(failure, "the build to fail", seconds=120)
+        self.assertEqual(error.body["error"]["details"]["error_code"], "image_build_failed")
+        self.assertIn("pip", error.body["error"]["message"])
+        self.assertEqual(error.response.headers["x-should-retry"], "false")
+        # Those that were made while it was built say the same among their events.
+        ended = list(self.beta.sessions.list(agent_id=agent))
+        self.assertLessEqual(set(waited), {each.id for each in ended})
+        self.assertGreater(len(ended), 0)
+        for session in ended:
+            self.assertEqual(session.status, "terminated")
+            events = list(self.beta.sessions.events.list(session.id))
+            self.assertEqual([event.type for event in events[-2:]],
+                             ["session.error", "session.status_terminated"])
+            self.assertEqual(events[-2].error.retry_status.type, "terminal")
+            self.assertIn("IMAGE_BUILD_FAILED: The image failed to build: pip", events[-2].error.message)
+            self.remove(self.beta.sessions.delete, session.id)
 
     def test_unknown_agents_and_environments_are_not_found(self):
         agent, environment = self.agent().id, self.environment().id

@@ -1,11 +1,11 @@
-#include "controlplane/rest/object_reader.h"
+#include "controlplane/core/object_reader.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "controlplane/rest/json_path.h"
+#include "controlplane/core/json_path.h"
 
 namespace paddock {
 

@@ -14,13 +14,13 @@
 
 namespace paddock {
 
-// Reads one JSON object of a request, member by member, and says by name what is of the wrong type
-// or not known. Absent, null and a value stay apart: a Change keeps, clears or sets. Everything
-// beyond shape is core's to judge. Not thread-safe; the value and `violations` must outlive it.
+// Reads one JSON object, member by member, and says by name what is of the wrong type or not known.
+// Absent, null and a value stay apart: a Change keeps, clears or sets. It judges shape, nothing
+// else. Not thread-safe; the value and `violations` must outlive it.
 class ObjectReader {
  public:
-  // `path` names the object, empty for the body. Something else than an object is a violation, and
-  // then reads as empty.
+  // `path` names the object, empty for a request's body. Something else than an object is a
+  // violation, and then reads as empty.
   ObjectReader(std::string path, const nlohmann::json& value, Violations* violations);
   ObjectReader(const ObjectReader&) = delete;
   ObjectReader& operator=(const ObjectReader&) = delete;

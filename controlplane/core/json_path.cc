@@ -1,4 +1,4 @@
-#include "controlplane/rest/json_path.h"
+#include "controlplane/core/json_path.h"
 
 #include <algorithm>
 

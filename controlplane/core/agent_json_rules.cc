@@ -1,7 +1,10 @@
-#include "controlplane/rest/agent_request_rules.h"
+#include "controlplane/core/agent_json_rules.h"
 
-#include "controlplane/rest/json_path.h"
-#include "controlplane/rest/object_reader.h"
+#include <vector>
+
+#include "controlplane/core/json_path.h"
+#include "controlplane/core/object_reader.h"
+#include "controlplane/core/text_rules.h"
 
 namespace paddock {
 namespace {
@@ -49,7 +52,13 @@ void CheckModelObject(const std::string& path, const nlohmann::json& model,
                       Violations* violations) {
   const std::vector<absl::string_view> efforts = {"low", "medium", "high", "xhigh", "max"};
   ObjectReader reader(path, model, violations);
-  reader.Required("id");
+  const nlohmann::json* id = reader.Find("id");
+  if (id != nullptr && id->is_string()) {
+    CheckText(reader.PathOf("id"), id->get_ref<const std::string&>(), 1, kMaxModelCharacters,
+              Controls::kRefused, violations);
+  } else {
+    reader.Required("id");
+  }
   reader.OneOf("speed", {"standard", "fast"});
   reader.String("inference_geo");
   const nlohmann::json* effort = reader.Find("effort");
@@ -64,7 +73,6 @@ void CheckModelObject(const std::string& path, const nlohmann::json& model,
 }
 
 void CheckTool(const std::string& path, const nlohmann::json& value, Violations* violations) {
-  if (!value.is_object()) return;
   ObjectReader tool(path, value, violations);
   const std::string type = tool.Type({kAgentToolset, kMcpToolset, "custom"});
   if (type.empty()) return;
