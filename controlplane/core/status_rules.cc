@@ -22,7 +22,8 @@ SessionTransition Ended(const SessionStatus& status, OnNodeLoss on_node_loss) {
   transition.message = EndMessage(status);
   transition.stop_reason = transition.reason;
   const bool lost_its_node = status.reason == kReasonFenced || status.reason == kReasonNodeRebooted;
-  // Agents say so only of a session without files: it never ran, or runs elsewhere as well as there.
+  // Agents say so only of a session without files: it never ran, or runs elsewhere as well as
+  // there.
   const bool never_ran = status.reason == kReasonImageMissing;
   if (never_ran || (lost_its_node && on_node_loss == OnNodeLoss::kReschedule)) {
     transition.to = SessionPhase::kRescheduling;

@@ -23,6 +23,7 @@ class Watch:
         self._history = history
         self.id = session.id
         self.revision = 0
+        self.reachable = None
         self.state = None
         self.ended = ""  # How: TERMINATED or NOT_FOUND.
         threading.Thread(target=self._run, daemon=True).start()
@@ -34,6 +35,8 @@ class Watch:
                 stream = replica.sessions.WatchSession(
                     session_pb2.WatchSessionRequest(session_id=self.id, after_revision=self.revision),
                     timeout=30, metadata=replica.metadata)
+                # A watch goes on from a revision as if the node had been reachable then.
+                self.reachable = True if self.revision else None
                 for session in stream:
                     self._take(session)
                 if self.state == TERMINATED:
@@ -51,12 +54,15 @@ class Watch:
             self._api.ending.wait(0.2)
 
     def _take(self, session):
-        if session.revision <= self.revision:
+        # The same revision is told again when its node's reachability turns, and only then.
+        told = session.revision == self.revision and session.node_reachable == self.reachable
+        if session.revision < self.revision or told:
             self._history.violate(f"{self.id}: a watch went from revision {self.revision} to "
                                   f"{session.revision}")
         if self.state == TERMINATED:
             self._history.violate(f"{self.id}: a watch went on after TERMINATED")
         self.revision = session.revision
+        self.reachable = session.node_reachable
         self.state = session.state
         self._history.observe(session, "watch")
 

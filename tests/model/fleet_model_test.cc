@@ -1,8 +1,10 @@
 #include "tests/model/fleet_model.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <tuple>
 
+#include "absl/strings/numbers.h"
 #include "gtest/gtest.h"
 #include "tests/model/explorer.h"
 
@@ -10,14 +12,18 @@ namespace paddock::model {
 namespace {
 
 // Of a search that may be too long for a unit test; breadth first, so all short ways are in it.
-constexpr size_t kMaxStates = 150'000;
+size_t MaxStates() {
+  const char* wanted = getenv("PADDOCK_MODEL_STATES");
+  size_t states = 0;
+  return wanted != nullptr && absl::SimpleAtoi(wanted, &states) ? states : 500'000;
+}
 
 class FleetModelTest : public ::testing::TestWithParam<std::tuple<OnNodeLoss, Bounds>> {};
 
 TEST_P(FleetModelTest, NeverTwiceNeverReleasedWhileItRunsNeverWithoutItsFilesNeverStuck) {
   const auto& [on_node_loss, bounds] = GetParam();
   FleetModel model(on_node_loss, bounds);
-  const Exploration found = Explore(&model, kMaxStates);
+  const Exploration found = Explore(&model, MaxStates());
   printf("%s, %d generations, %d messages at once: %zu states, %zu steps, %s\n",
          on_node_loss == OnNodeLoss::kKeep ? "KEEP" : "RESCHEDULE", bounds.generations,
          bounds.messages, found.states, found.steps,
