@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/log.h"
+#include "common/open_files.h"
 #include "common/status_macros.h"
 #include "nodeagent/image/image_facts.h"
 #include "nodeagent/image/package_plan.h"
@@ -78,9 +79,7 @@ Agent::~Agent() {
 absl::Status Agent::TakeNode() {
   PADDOCK_RETURN_IF_ERROR(MakeDirectories(flags_.paths.state(), 0711));
   PADDOCK_ASSIGN_OR_RETURN(lock_, LockFile(absl::StrCat(flags_.paths.state(), "/agent.lock")));
-  if (absl::Status raised = RaiseOpenFileLimit(); !raised.ok()) {
-    LogWarning("can't raise the limit of open files", {{"error", raised.ToString()}});
-  }
+  RaiseOpenFilesLimit();
   PADDOCK_ASSIGN_OR_RETURN(
       NodeIdentity node,
       NodeIdentity::LoadOrCreate(flags_.paths.NodeFile(), Clock::Real()->Now(), flags_.node_id));

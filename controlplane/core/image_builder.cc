@@ -160,6 +160,7 @@ void ImageBuilder::TakeTurn(const EnvironmentId& id) {
 }
 
 absl::Status ImageBuilder::Advance(const EnvironmentId& id) {
+  absl::Duration view_age = kViewAge;
   // Somebody else may change the layers between a look and a claim.
   for (int i = 0; i < kPlanAttempts; ++i) {
     PADDOCK_ASSIGN_OR_RETURN(const Environment environment, deps_.store->Find(id));
@@ -167,13 +168,19 @@ absl::Status ImageBuilder::Advance(const EnvironmentId& id) {
         !std::holds_alternative<CloudConfig>(environment.config)) {
       return absl::OkStatus();
     }
-    PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(kViewAge));
+    PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(view_age));
     PADDOCK_ASSIGN_OR_RETURN(
         const ImagePlan plan,
         PlanImage(
             environment, *deps_.view->Get(), settings_.images_can_be_pulled,
             [this](const NodeId& node) { return IsDoubtful(node); },
             [this](const std::string& key) { return deps_.store->Layers(key); }));
+    if (plan.kind == ImagePlan::Kind::kBuild && plan.known_layers > 0 &&
+        view_age > absl::ZeroDuration()) {
+      // There is such a layer, maybe newer than the view that shows no node with it.
+      view_age = absl::ZeroDuration();
+      continue;
+    }
     absl::Status status;
     switch (plan.kind) {
       case ImagePlan::Kind::kReady:

@@ -19,12 +19,17 @@ absl::Status ImageLosses::Look() {
                            deps_.store->QueuedImages(kImagesAtOnce));
   if (queued.empty()) return absl::OkStatus();
   PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(kViewAge));
-  const NodeView::Nodes nodes = deps_.view->Get();
   for (const ImageStore::QueuedImage& image : queued) {
-    const bool lost = images_can_be_pulled_ ? !image.known : !IsSomewhere(*nodes, image.digest);
-    if (lost) PADDOCK_RETURN_IF_ERROR(AwaitAgain(image));
+    if (!IsLost(image)) continue;
+    // The image may be newer than the view that shows no node with it.
+    PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(absl::ZeroDuration()));
+    if (IsLost(image)) PADDOCK_RETURN_IF_ERROR(AwaitAgain(image));
   }
   return absl::OkStatus();
+}
+
+bool ImageLosses::IsLost(const ImageStore::QueuedImage& image) const {
+  return images_can_be_pulled_ ? !image.known : !IsSomewhere(*deps_.view->Get(), image.digest);
 }
 
 absl::Status ImageLosses::AwaitAgain(const ImageStore::QueuedImage& image) {

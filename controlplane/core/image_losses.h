@@ -33,6 +33,7 @@ class ImageLosses {
   void Missing(const SessionId& id, int64_t generation);
 
  private:
+  bool IsLost(const ImageStore::QueuedImage& image) const;
   absl::Status AwaitAgain(const ImageStore::QueuedImage& image);
 
   const Deps deps_;

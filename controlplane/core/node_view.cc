@@ -16,16 +16,18 @@ NodeView::Fleet NodeView::FleetOf(std::vector<Node> nodes) {
 }
 
 absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
-  const absl::Duration now = clock_->Monotonic();
+  const absl::Duration newer_than = clock_->Monotonic() - age;
   {
     absl::MutexLock lock(&mutex_);
-    if (now - read_at_ <= age) return absl::OkStatus();
-    if (refreshing_) {
+    // A read that began too early doesn't serve, even if it ends only now.
+    while (refreshing_ && read_at_ < newer_than) {
       mutex_.Await(absl::Condition(this, &NodeView::NotRefreshing));
-      return last_refresh_;
+      if (!last_refresh_.ok()) return last_refresh_;
     }
+    if (read_at_ >= newer_than) return absl::OkStatus();
     refreshing_ = true;
   }
+  const absl::Duration begun = clock_->Monotonic();
   absl::StatusOr<std::vector<Node>> nodes = store_->ListAll();
   Fleet old;  // Ends outside of the lock.
   absl::MutexLock lock(&mutex_);
@@ -34,7 +36,7 @@ absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
   if (!nodes.ok()) return nodes.status();
   Mark(&*nodes);
   old = std::exchange(fleet_, FleetOf(*std::move(nodes)));
-  read_at_ = now;
+  read_at_ = begun;
   return absl::OkStatus();
 }
 

@@ -97,11 +97,12 @@ void PollingWatchHub::CallWatchers() {
       entry->running = true;
       revision = entry->revision;
     }
-    const int64_t seen = entry->watcher(revision);
+    const Seen seen = entry->watcher(revision);
     absl::MutexLock lock(&mutex_);
     entry->running = false;
-    entry->closed = entry->closed || seen == kEnd;
-    entry->seen = std::max(entry->seen, seen);
+    entry->closed = entry->closed || seen.revision == kEnd;
+    entry->seen = std::max(entry->seen, seen.revision);
+    entry->node_reachable = seen.node_reachable;
     if (entry->again) {
       entry->again = false;
       Wake(entry, 0);
@@ -164,10 +165,9 @@ void PollingWatchHub::Sweep(WatchKind kind) {
       const ChangeStore::State state = (*states)[id];
       auto range = entries_.equal_range(Key(kind, id));
       for (auto it = range.first; it != range.second; ++it) {
-        Entry& entry = *it->second;
-        // Also at the first sweep: it may have turned since the watcher's first look.
-        const bool turned = entry.node_reachable != state.node_reachable;
-        entry.node_reachable = state.node_reachable;
+        const Entry& entry = *it->second;
+        const bool turned =
+            entry.node_reachable.has_value() && *entry.node_reachable != state.node_reachable;
         if (turned || state.revision == 0 || state.revision > entry.seen) {
           Wake(it->second, state.revision);
         }

@@ -49,7 +49,7 @@ class PollingWatchHub : public WatchHub {
     Watcher watcher;
     int64_t seen = 0;
     int64_t revision = 0;                // That the next call tells.
-    std::optional<bool> node_reachable;  // As the last sweep found it.
+    std::optional<bool> node_reachable;  // As the watcher saw it; none: it doesn't care.
     bool queued = false;
     bool running = false;
     bool again = false;  // Woken while running.

@@ -91,11 +91,11 @@ TEST_F(PollingWatchHubTest, ANodeThatTurnsSilentOrBackIsToldWithoutANewRevision)
   changes_.Set("s", 1);
   absl::Mutex mutex;
   std::vector<bool> told;
-  auto watch = hub_.Subscribe(WatchKind::kSession, "s", 1, [&](int64_t) {
+  auto watch = hub_.Subscribe(WatchKind::kSession, "s", 1, [&](int64_t) -> WatchHub::Seen {
     const ChangeStore::State state = changes_.Get("s");
     absl::MutexLock lock(&mutex);
     if (told.empty() || told.back() != state.node_reachable) told.push_back(state.node_reachable);
-    return state.revision;
+    return {state.revision, state.node_reachable};
   });
   for (bool reachable : {true, false, true, false}) {
     changes_.Set("s", 1, reachable);

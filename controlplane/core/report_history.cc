@@ -28,7 +28,10 @@ ReportHistory::Look ReportHistory::Begin(const HeartbeatReport& report, int64_t 
   Look look;
   absl::MutexLock lock(&mutex_);
   const auto found = nodes_.find(report.id);
+  // An agent that has registered anew, perhaps because its node had been removed, counts from the
+  // beginning, and so may its node.
   if (found == nodes_.end() || found->second.epoch != report.epoch ||
+      report.sequence <= found->second.sequence || revision < found->second.revision ||
       now - found->second.whole_look_at >= kWholeLook) {
     look.needed = true;
     look.whole = true;
@@ -39,22 +42,25 @@ ReportHistory::Look ReportHistory::Begin(const HeartbeatReport& report, int64_t 
   // Each once: those that are to be looked at again, those that are new, those that are gone.
   absl::flat_hash_set<absl::string_view> concerned(settled.unsettled.begin(),
                                                    settled.unsettled.end());
+  absl::flat_hash_set<absl::string_view> reported;
+  reported.reserve(report.sessions.size());
   size_t known = 0;
   for (const SessionStatus& status : report.sessions) {
-    const auto before = settled.statuses.find(status.session_id.value());
-    if (before != settled.statuses.end()) ++known;
+    const absl::string_view id = status.session_id.value();
+    const bool first = reported.insert(id).second;  // It may be there at two generations.
+    const auto before = settled.statuses.find(id);
+    if (before != settled.statuses.end() && first) ++known;
     if (before == settled.statuses.end() || before->second != DigestOf(status)) {
-      concerned.insert(status.session_id.value());
+      concerned.insert(id);
     }
   }
   if (known < settled.statuses.size()) {
-    absl::flat_hash_set<absl::string_view> reported;
-    for (const SessionStatus& status : report.sessions) reported.insert(status.session_id.value());
     for (const auto& [id, digest] : settled.statuses) {
       if (!reported.contains(id)) concerned.insert(id);
     }
   }
   for (const absl::string_view id : concerned) look.sessions.push_back(SessionId(std::string(id)));
+  look.compared_with = settled.sequence;
   // What the agent hasn't applied is sent again, although it was looked at before.
   look.after_revision = std::min(settled.revision, report.applied_revision);
   look.needed = !look.sessions.empty() || revision > look.after_revision;
@@ -94,7 +100,7 @@ void ReportHistory::End(const HeartbeatReport& report, int64_t revision, const L
     settled.epoch = report.epoch;
     settled.statuses.clear();
     settled.whole_look_at = now;
-  } else if (settled.epoch != report.epoch || settled.sequence >= report.sequence) {
+  } else if (settled.epoch != report.epoch || settled.sequence != look.compared_with) {
     return;
   }
   settled.sequence = report.sequence;

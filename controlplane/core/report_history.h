@@ -32,6 +32,8 @@ class ReportHistory {
     int64_t after_revision = 0;
     // … and those of these sessions, whose status is new or which are no longer reported.
     std::vector<SessionId> sessions;
+    // Of the report that it was compared with.
+    int64_t compared_with = 0;
   };
 
   // `revision`: the node's as it was read with the heartbeat. `now` is monotonic.
@@ -41,8 +43,8 @@ class ReportHistory {
   static std::vector<SessionStatus> Concerned(const HeartbeatReport& report, const Look& look,
                                               const std::vector<PlacementState>& placements);
 
-  // `plan` was made of `placements` and has been carried out. Nothing for a report that is older
-  // than the last one.
+  // `plan` was made of `placements` and has been carried out. Nothing unless the report with which
+  // it was compared still is the last one that is remembered, or the look was a whole one.
   void End(const HeartbeatReport& report, int64_t revision, const Look& look,
            const std::vector<PlacementState>& placements, const ReportPlan& plan,
            absl::Duration now);

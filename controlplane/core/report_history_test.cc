@@ -130,6 +130,31 @@ TEST_F(ReportHistoryTest, AnOlderReportThatEndsLateChangesNothing) {
   EXPECT_THAT(Look(Report(4, 2, {}), 2).sessions, ElementsAre(SessionId("a")));
 }
 
+TEST_F(ReportHistoryTest, AReportThatWasComparedWithAnOlderOneIsNotRemembered) {
+  Digest(Report(1, 1, {}), 1, {});
+  const HeartbeatReport early = Report(2, 1, {}), late = Report(3, 2, {});
+  const ReportHistory::Look early_look = Look(early, 2);
+  const ReportHistory::Look late_look = Look(late, 2);
+  EXPECT_EQ(late_look.compared_with, 1);
+  history_.End(early, 2, early_look, {Placed("a", 2)}, ReportPlan(), now_);
+  history_.End(late, 2, late_look, {Placed("a", 2)}, ReportPlan(), now_);
+  EXPECT_EQ(Look(Report(4, 2, {}), 2).compared_with, 2);
+}
+
+TEST_F(ReportHistoryTest, AnAgentThatRegistersAnewIsLookedAtWhole) {
+  Digest(Report(5, 7, {Running("a")}), 7, {Placed("a", 7)});
+  EXPECT_TRUE(Look(Report(0, 0, {Running("a")}), 7).whole);
+  EXPECT_TRUE(Look(Report(5, 7, {Running("a")}), 7).whole);
+  // The node was removed and has come again.
+  EXPECT_TRUE(Look(Report(6, 1, {Running("a")}), 1).whole);
+}
+
+TEST_F(ReportHistoryTest, ASessionAtTwoGenerationsHidesNoMissingOne) {
+  Digest(Report(1, 7, {Running("a", 2), Running("b")}), 7, {Placed("a", 6, 2), Placed("b", 7)});
+  const ReportHistory::Look look = Look(Report(2, 7, {Running("a", 1), Running("a", 2)}), 7);
+  EXPECT_THAT(look.sessions, UnorderedElementsAre(SessionId("a"), SessionId("b")));
+}
+
 // A node and what is desired of it, changed at random; every report is planned whole and by what is
 // new, and both must lead to the same.
 class RandomNode {
@@ -202,6 +227,14 @@ class RandomNode {
     applied_ = std::max(applied_, revision);
   }
 
+  // The node is removed, with all that was placed on it; its agent registers anew, as it was.
+  void Remove() {
+    placements_.clear();
+    revision_ = 1;
+    applied_ = 0;
+    sequence_ = -1;
+  }
+
   int64_t revision() const { return revision_; }
 
  private:
@@ -257,41 +290,68 @@ std::vector<std::string> Describe(const ReportPlan& plan) {
   return lines;
 }
 
-TEST(ReportHistory, LookingAtWhatIsNewLeadsToTheSameAsLookingAtAll) {
+// What has been done and read in all.
+struct Work {
   size_t acted = 0, read = 0, all = 0;
+};
+
+// A report that comes to `history`, the memory of one replica.
+void Look(const HeartbeatReport& report, absl::Duration now, bool fails, RandomNode* node,
+          ReportHistory* history, Work* work) {
+  const int64_t revision = node->revision();
+  const auto whole = node->Placements(0, {});
+  const ReportPlan expected =
+      PlanReport(whole, report.sessions, report.applied_revision, ReportKind::kComplete);
+  const ReportHistory::Look look = history->Begin(report, revision, now);
+  if (!look.needed) {
+    ASSERT_THAT(Describe(expected), IsEmpty());
+    return;
+  }
+  const auto placements = look.whole ? whole : node->Placements(look.after_revision, look.sessions);
+  const ReportPlan plan = PlanReport(placements, ReportHistory::Concerned(report, look, placements),
+                                     report.applied_revision, ReportKind::kComplete);
+  ASSERT_EQ(Describe(plan), Describe(expected));
+  if (fails) return;  // The database went away in between.
+  node->CarryOut(plan);
+  history->End(report, revision, look, placements, plan, now);
+  node->Answer(revision);
+  work->acted += Describe(plan).size();
+  work->read += placements.size();
+  work->all += whole.size();
+}
+
+class ReportHistoryRandomTest : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(ReportHistoryRandomTest, LookingAtWhatIsNewLeadsToTheSameAsLookingAtAll) {
+  Work work;
   for (unsigned seed = 0; seed < 200; ++seed) {
     RandomNode node(seed);
-    ReportHistory history;
+    std::mt19937 random(seed);
+    std::vector<ReportHistory> replicas(GetParam());
     for (int step = 0; step < 100; ++step) {
+      SCOPED_TRACE(absl::StrCat("seed ", seed, ", step ", step));
       for (unsigned i = 0; i < 1 + seed % 3; ++i) node.Change();
+      ReportHistory& replica = replicas[random() % replicas.size()];
       const absl::Duration now = absl::Milliseconds(100 * step);
-      const HeartbeatReport report = node.NextReport();
-      const int64_t revision = node.revision();
-      const auto whole = node.Placements(0, {});
-      const ReportPlan expected =
-          PlanReport(whole, report.sessions, report.applied_revision, ReportKind::kComplete);
-      const ReportHistory::Look look = history.Begin(report, revision, now);
-      if (!look.needed) {
-        ASSERT_THAT(Describe(expected), IsEmpty()) << "seed " << seed << ", step " << step;
+      if (random() % 50 == 0) {
+        node.Remove();
+        // That is told to each in time; see Begin for those that it isn't told to.
+        for (ReportHistory& one : replicas) {
+          Look(node.NextReport(), now, /*fails=*/false, &node, &one, &work);
+          if (HasFatalFailure()) return;
+        }
         continue;
       }
-      const auto placements = node.Placements(look.after_revision, look.sessions);
-      const ReportPlan plan =
-          PlanReport(placements, ReportHistory::Concerned(report, look, placements),
-                     report.applied_revision, ReportKind::kComplete);
-      ASSERT_EQ(Describe(plan), Describe(expected)) << "seed " << seed << ", step " << step;
-      history.End(report, revision, look, placements, plan, now);
-      node.CarryOut(plan);
-      node.Answer(revision);
-      acted += Describe(plan).size();
-      read += placements.size();
-      all += whole.size();
+      Look(node.NextReport(), now, random() % 10 == 0, &node, &replica, &work);
+      if (HasFatalFailure()) return;
     }
   }
   // What was compared was no empty play, and less was read.
-  EXPECT_GT(acted, 1000u);
-  EXPECT_LT(read, all * 3 / 4);
+  EXPECT_GT(work.acted, 1000u);
+  EXPECT_LT(work.read, work.all * 9 / 10);
 }
+
+INSTANTIATE_TEST_SUITE_P(Replicas, ReportHistoryRandomTest, ::testing::Values(1, 2, 3));
 
 }  // namespace
 }  // namespace paddock

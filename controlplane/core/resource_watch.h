@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,7 @@ class Told {
   // Whether `resource` says more; if so, it is told from now on. Revisions never fall.
   template <typename T>
   bool IsNews(const T& resource) {
+    seen_reachable_ = SeenReachable(resource);
     const bool reachable = NodeReachable(resource);
     if (resource.revision < revision_) return false;
     if (resource.revision == revision_ && reachable == node_reachable_) return false;
@@ -29,8 +31,14 @@ class Told {
     return true;
   }
   int64_t revision() const { return revision_; }
+  WatchHub::Seen seen() const { return {revision_, seen_reachable_}; }
 
  private:
+  // As the store has it.
+  static std::optional<bool> SeenReachable(const Session& session) {
+    return session.node_reachable;
+  }
+  static std::optional<bool> SeenReachable(const Environment&) { return std::nullopt; }
   // Of a session that waits or has ended no node counts.
   static bool NodeReachable(const Session& session) {
     return session.node_reachable || session.node_id.empty() || IsFinal(session.state);
@@ -39,6 +47,7 @@ class Told {
 
   int64_t revision_;
   bool node_reachable_ = true;
+  std::optional<bool> seen_reachable_;
 };
 
 // Watches one resource, an environment or a session: loads it now, and again whenever the hub tells
@@ -54,18 +63,18 @@ absl::StatusOr<std::unique_ptr<Subscription>> WatchResource(
   auto told = std::make_shared<Told>(after_revision);
   if (told->IsNews(*now)) watcher(*std::move(now));
   // Calls of one subscription never overlap, so `told` needs no lock.
-  return hub->Subscribe(kind, id, told->revision(), [=](int64_t) {
+  return hub->Subscribe(kind, id, told->revision(), [=](int64_t) -> WatchHub::Seen {
     absl::StatusOr<T> next = load();
     if (!next.ok()) {
       // The database will be back, and the hub's sweep finds what is newer by then.
       if (absl::IsUnavailable(next.status()) || absl::IsResourceExhausted(next.status())) {
-        return told->revision();
+        return told->seen();
       }
       watcher(next.status());
       return WatchHub::kEnd;
     }
     if (told->IsNews(*next)) watcher(*std::move(next));
-    return told->revision();
+    return told->seen();
   });
 }
 

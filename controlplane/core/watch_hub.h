@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -27,10 +28,19 @@ class WatchHub {
   // Returned by a watcher that needs no further call.
   static constexpr int64_t kEnd = -1;
 
+  // What a watcher has seen, or kEnd.
+  struct Seen {
+    // NOLINTNEXTLINE(google-explicit-constructor): most watchers care for the revision alone.
+    Seen(int64_t seen_revision, std::optional<bool> seen_reachable = std::nullopt)
+        : revision(seen_revision), node_reachable(seen_reachable) {}
+    int64_t revision;
+    std::optional<bool> node_reachable;  // Of a session, by those that want to know when it turns.
+  };
+
   // Called when the resource's revision may be above what the watcher has seen, when a session's
-  // node_reachable may have turned, or when it is gone (`revision` 0). Returns the revision that it
-  // has seen now, or kEnd. One call at a time, on a thread of the hub; may block for the database.
-  using Watcher = std::function<int64_t(int64_t revision)>;
+  // node_reachable isn't what it has seen, or when it is gone (`revision` 0). Returns what it has
+  // seen now. One call at a time, on a thread of the hub; may block for the database.
+  using Watcher = std::function<Seen(int64_t revision)>;
 
   virtual ~WatchHub() = default;
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -47,13 +46,6 @@ absl::StatusOr<int64_t> FreeBytes(const std::string& path) {
   struct statvfs stats;
   if (statvfs(path.c_str(), &stats) != 0) return ErrnoStatus(absl::StrCat("statvfs ", path));
   return static_cast<int64_t>(stats.f_bfree) * static_cast<int64_t>(stats.f_frsize);
-}
-
-absl::Status RaiseOpenFileLimit() {
-  rlimit limit;
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return ErrnoStatus("getrlimit");
-  limit.rlim_cur = limit.rlim_max;
-  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? absl::OkStatus() : ErrnoStatus("setrlimit");
 }
 
 absl::StatusOr<UniqueFd> LockFile(const std::string& path) {

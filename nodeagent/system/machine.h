@@ -20,9 +20,6 @@ std::string KernelRelease();
 // Bytes that root can still write to the file system of `path`.
 absl::StatusOr<int64_t> FreeBytes(const std::string& path);
 
-// Raises the soft limit of open files to the hard one.
-absl::Status RaiseOpenFileLimit();
-
 // An exclusive lock that ends with the returned descriptor (or the process). FAILED_PRECONDITION
 // when another process has it.
 absl::StatusOr<UniqueFd> LockFile(const std::string& path);

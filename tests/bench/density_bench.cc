@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "common/status_macros.h"
 #include "tests/bench/bare_runtime.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/machine_meter.h"
 #include "tests/bench/report.h"
 #include "tests/bench/session_cycle.h"
@@ -198,20 +198,12 @@ absl::Status Main() {
   bench.environment_id = environment.id();
   absl::Status status = RunAll(bench);
   status.Update(bench.client->DeleteEnvironment(bench.environment_id));
-  if (!absl::GetFlag(FLAGS_json).empty() && !bench.report.WriteJson(absl::GetFlag(FLAGS_json))) {
-    return absl::InternalError(absl::StrCat("can't write ", absl::GetFlag(FLAGS_json)));
-  }
-  absl::PrintF("\n%d goals missed\n", bench.report.missed());
-  return status;
+  return bench.report.Conclude(absl::GetFlag(FLAGS_json), status);
 }
 
 }  // namespace
 }  // namespace paddock::bench
 
 int main(int argc, char** argv) {
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = paddock::bench::Main();
-  if (status.ok()) return 0;
-  absl::FPrintF(stderr, "density_bench: %s\n", status.ToString());
-  return 1;
+  return paddock::bench::BenchMain(argc, argv, "density_bench", &paddock::bench::Main);
 }

@@ -219,11 +219,7 @@ absl::Status Main() {
   RaiseDescriptorLimit();
   Report report;
   const absl::Status status = Measure(report);
-  if (!absl::GetFlag(FLAGS_json).empty() && !report.WriteJson(absl::GetFlag(FLAGS_json))) {
-    return absl::InternalError(absl::StrCat("can't write ", absl::GetFlag(FLAGS_json)));
-  }
-  absl::PrintF("\n%d goals missed\n", report.missed());
-  return status;
+  return report.Conclude(absl::GetFlag(FLAGS_json), status);
 }
 
 }  // namespace

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/open_files.h"
 #include "common/status_macros.h"
+#include "tests/bench/bench_main.h"
 #include "tests/bench/fleet/create_load.h"
 #include "tests/bench/fleet/database_meter.h"
 #include "tests/bench/fleet/fleet_system.h"
@@ -309,20 +309,12 @@ absl::Status Main() {
     results.push_back(result);
   }
   Compare(results, &report);
-  if (!absl::GetFlag(FLAGS_json).empty() && !report.WriteJson(absl::GetFlag(FLAGS_json))) {
-    return absl::InternalError(absl::StrCat("can't write ", absl::GetFlag(FLAGS_json)));
-  }
-  absl::PrintF("\n%d goals missed\n", report.missed());
-  return absl::OkStatus();
+  return report.Conclude(absl::GetFlag(FLAGS_json), absl::OkStatus());
 }
 
 }  // namespace
 }  // namespace paddock::bench
 
 int main(int argc, char** argv) {
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = paddock::bench::Main();
-  if (status.ok()) return 0;
-  absl::FPrintF(stderr, "fleet_bench: %s\n", status.ToString());
-  return 1;
+  return paddock::bench::BenchMain(argc, argv, "fleet_bench", &paddock::bench::Main);
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
 namespace paddock::bench {
@@ -53,10 +54,15 @@ void Report::AddGoal(absl::string_view name, double value, double limit, absl::s
                                        {"met", met}};
 }
 
-bool Report::WriteJson(const std::string& path) const {
-  std::ofstream file(path);
-  file << json_.dump(2) << "\n";
-  return file.good();
+absl::Status Report::Conclude(const std::string& json, const absl::Status& run) const {
+  absl::Status status = run;
+  if (!json.empty()) {
+    std::ofstream file(json);
+    file << json_.dump(2) << "\n" << std::flush;
+    if (!file.good()) status.Update(absl::InternalError(absl::StrCat("can't write ", json)));
+  }
+  absl::PrintF("\n%d goals missed\n", missed_);
+  return status;
 }
 
 }  // namespace paddock::bench

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "nlohmann/json.hpp"
 #include "tests/bench/samples.h"
@@ -25,8 +26,9 @@ class Report {
   // A figure that should be at least `limit`.
   void GoalAtLeast(absl::string_view name, double value, double limit, absl::string_view unit);
 
-  // Writes everything to `path`; false on failure.
-  bool WriteJson(const std::string& path) const;
+  // After the last line: writes everything to the file `json`, if it has a name, and says how many
+  // goals were missed. Answers `run`, how the benchmark went, else what failed here.
+  absl::Status Conclude(const std::string& json, const absl::Status& run) const;
   // Goals that were missed.
   int missed() const { return missed_; }
 

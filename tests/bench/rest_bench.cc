@@ -262,11 +262,7 @@ absl::Status Main() {
   }
   absl::Status status = RunAll(bench);
   status.Update(DeleteAll(bench));
-  if (!absl::GetFlag(FLAGS_json).empty() && !bench.report.WriteJson(absl::GetFlag(FLAGS_json))) {
-    return absl::InternalError(absl::StrCat("can't write ", absl::GetFlag(FLAGS_json)));
-  }
-  absl::PrintF("\n%d goals missed\n", bench.report.missed());
-  return status;
+  return bench.report.Conclude(absl::GetFlag(FLAGS_json), status);
 }
 
 }  // namespace

@@ -233,11 +233,7 @@ absl::Status Main() {
   absl::Status status = RunAll(bench);
   const absl::Status deleted = bench.client->DeleteEnvironment(bench.environment_id);
   if (status.ok()) status = deleted;
-  if (!absl::GetFlag(FLAGS_json).empty() && !bench.report.WriteJson(absl::GetFlag(FLAGS_json))) {
-    return absl::InternalError(absl::StrCat("can't write ", absl::GetFlag(FLAGS_json)));
-  }
-  absl::PrintF("\n%d goals missed\n", bench.report.missed());
-  return status;
+  return bench.report.Conclude(absl::GetFlag(FLAGS_json), status);
 }
 
 }  // namespace

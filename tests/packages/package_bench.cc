@@ -94,7 +94,9 @@ TEST(PackageBench, BuildsBesideAPlainChroot) {
   bench::Samples hand_apt, hand_pip, built_apt, built_pip;
   for (int round = 0; round < kRounds; ++round) {
     PlainChroot chroot;
-    hand_apt.Add(chroot.Run({"apt-get", "update", "--option", "APT::Update::Error-Mode=any"}) +
+    const absl::Duration update =
+        chroot.Run({"apt-get", "update", "--option", "APT::Update::Error-Mode=any"});
+    hand_apt.Add(update +
                  chroot.Run(With({"apt-get", "install", "--yes", "--no-install-recommends"},
                                  AptPackages())));
     hand_pip.Add(

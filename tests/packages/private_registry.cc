@@ -17,9 +17,9 @@
 namespace paddock::testing {
 namespace {
 
-// Of a documentation range; nobody else has it.
-constexpr char kHere[] = "203.0.113.1/24";
-constexpr char kAddress[] = "203.0.113.30";
+// Of a documentation range, and no more of it than two hosts: others may use the rest.
+constexpr char kHere[] = "198.51.100.29/30";
+constexpr char kAddress[] = "198.51.100.30";
 constexpr char kPort[] = "8443";
 
 void Must(std::vector<std::string> command) {
@@ -38,10 +38,10 @@ PrivateRegistry::PrivateRegistry()
   Must({"ip", "link", "add", link_, "type", "veth", "peer", "name", "eth0", "netns", namespace_});
   Must({"ip", "addr", "add", kHere, "dev", link_});
   Must({"ip", "link", "set", link_, "up"});
-  Must({"ip", "-n", namespace_, "addr", "add", absl::StrCat(kAddress, "/24"), "dev", "eth0"});
+  Must({"ip", "-n", namespace_, "addr", "add", absl::StrCat(kAddress, "/30"), "dev", "eth0"});
   Must({"ip", "-n", namespace_, "link", "set", "eth0", "up"});
   Must({"ip", "-n", namespace_, "link", "set", "lo", "up"});
-  Must({"ip", "-n", namespace_, "route", "add", "default", "via", "203.0.113.1"});
+  Must({"ip", "-n", namespace_, "route", "add", "default", "via", "198.51.100.29"});
   nodeagent::SpawnSpec spec;
   spec.argv = {"ip",       "netns",  "exec", namespace_, "python3", PADDOCK_PRIVATE_REGISTRY,
                directory_, kAddress, kPort};

@@ -15,8 +15,7 @@ END $$;
 
 -- Charges the first of the candidates that is ready, takes work and has room, and raises its revision. A node
 -- that another transaction is charging is passed over if any other will do. NULL: no room. One candidate at a
--- time, by its key: nearly always the first will do. A heartbeat that lies ahead, because the server's clock was
--- stepped back since, is no sign of life.
+-- time, by its key: nearly always the first will do.
 CREATE OR REPLACE FUNCTION charge_node(p_candidates text[], p_cpu bigint, p_memory bigint, p_disk bigint,
                                        p_ready_within interval, OUT o_node text, OUT o_revision bigint)
 LANGUAGE plpgsql AS $$
@@ -30,8 +29,7 @@ BEGIN
      WHERE node_id = (
        SELECT s.node_id FROM node_state s JOIN node_heartbeats h ON h.node_id = s.node_id
         WHERE s.node_id = v_candidate AND NOT s.cordoned AND h.not_schedulable = ''
-          AND h.last_heartbeat_at > clock_timestamp() - p_ready_within
-          AND h.last_heartbeat_at < clock_timestamp() + p_ready_within
+          AND answers_now(h.last_heartbeat_at, p_ready_within)
           AND s.used_cpu + p_cpu <= s.capacity_cpu AND s.used_memory + p_memory <= s.capacity_memory
           AND s.used_disk + p_disk <= s.capacity_disk AND s.used_sessions < s.capacity_sessions
           FOR NO KEY UPDATE OF s SKIP LOCKED)
@@ -44,8 +42,7 @@ BEGIN
   SELECT s.node_id INTO o_node
     FROM node_state s JOIN node_heartbeats h ON h.node_id = s.node_id
    WHERE s.node_id = ANY (p_candidates) AND NOT s.cordoned AND h.not_schedulable = ''
-     AND h.last_heartbeat_at > clock_timestamp() - p_ready_within
-     AND h.last_heartbeat_at < clock_timestamp() + p_ready_within
+     AND answers_now(h.last_heartbeat_at, p_ready_within)
      AND s.used_cpu + p_cpu <= s.capacity_cpu AND s.used_memory + p_memory <= s.capacity_memory
      AND s.used_disk + p_disk <= s.capacity_disk AND s.used_sessions < s.capacity_sessions
    ORDER BY array_position(p_candidates, s.node_id)

@@ -30,7 +30,7 @@ class FakeWatchHub : public WatchHub {
     notified_.emplace_back(id);
     for (const auto& entry : entries_) {
       if (entry->ended || entry->kind != kind || entry->id != id) continue;
-      const int64_t seen = entry->watcher(entry->seen + 1);
+      const int64_t seen = entry->watcher(entry->seen + 1).revision;
       if (seen == kEnd) {
         entry->ended = true;
       } else {
