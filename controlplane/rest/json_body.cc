@@ -39,9 +39,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::json::exception&) override {
     if (error_.ok()) {
-      error_ = errors::MalformedRequest(absl::StrCat(
-          "the body is no valid JSON in UTF-8: wrong at byte ", position,
-          levels_.empty() ? std::string() : absl::StrCat(", in ", DescribePath(Path()))));
+      error_ = errors::MalformedRequest(
+          absl::StrCat("the body is no valid JSON in UTF-8: wrong at byte ", position));
     }
     return false;
   }

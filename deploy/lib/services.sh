@@ -139,6 +139,12 @@ volume_bytes() {
   echo "$bytes"
 }
 
+# check_disk NODES: ends the quickstart while nothing is begun yet, should their volumes have no room.
+check_disk() {
+  local i
+  for i in $(seq 1 "$1"); do volume_bytes "$PADDOCK_HOME/nodes/$i/volumes.btrfs" "$1" >/dev/null; done
+}
+
 # The share of one of several agents on this machine.
 node_capacity_flags() {
   local nodes=$1 memory_kib
