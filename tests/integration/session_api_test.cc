@@ -98,6 +98,19 @@ TEST_F(SessionApiTest, ACreateIsRepeatableByRequestId) {
   EXPECT_TRUE(absl::IsAlreadyExists(client_.CreateSession(request).status()));
 }
 
+TEST_F(SessionApiTest, AnEnvironmentInUseIsRefusedOnceItIsArchivedOrDeleted) {
+  v1::ArchiveEnvironmentRequest archive;
+  archive.set_environment_id(environment_id_);
+  v1::Environment archived;
+  ASSERT_TRUE(
+      client_.environments().ArchiveEnvironment(client_.Context().get(), archive, &archived).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(client_.CreateSession(environment_id_).status()));
+  ASSERT_TRUE(client_.DeleteSession(session_.id()).ok());
+  ASSERT_TRUE(client_.DeleteEnvironment(environment_id_).ok());
+  EXPECT_TRUE(absl::IsNotFound(client_.CreateSession(environment_id_).status()));
+  EXPECT_TRUE(Eventually([&] { return node_.running() == 0; }));
+}
+
 TEST_F(SessionApiTest, AWatchEndsWithTheFinalState) {
   v1::WatchSessionRequest request;
   request.set_session_id(session_.id());
