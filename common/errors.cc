@@ -63,8 +63,8 @@ absl::Status NotFound(ErrorReason reason, absl::string_view kind, absl::string_v
 }
 
 absl::Status Retryable(ErrorReason reason, absl::string_view message, absl::Duration delay,
-                       ErrorMetadata metadata = {}) {
-  absl::Status status = MakeError(reason, message, std::move(metadata));
+                       const ErrorMetadata& metadata = {}) {
+  absl::Status status = MakeError(reason, message, metadata);
   SetRetryDelay(&status, delay);
   return status;
 }
