@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "nodeagent/system/errno_status.h"
 
@@ -72,10 +73,11 @@ absl::StatusOr<std::unique_ptr<LoopTimer>> LoopTimer::Create(EventLoop* loop, in
   UniqueFd fd(timerfd_create(clock, TFD_NONBLOCK | TFD_CLOEXEC));
   if (!fd.valid()) return ErrnoStatus("making a timer");
   int number = fd.get();
-  absl::Status added = loop->Add(number, EPOLLIN, [number, callback](uint32_t) {
-    uint64_t expirations;
-    if (read(number, &expirations, sizeof(expirations)) == sizeof(expirations)) callback();
-  });
+  absl::Status added =
+      loop->Add(number, EPOLLIN, [number, callback = std::move(callback)](uint32_t) {
+        uint64_t expirations;
+        if (read(number, &expirations, sizeof(expirations)) == sizeof(expirations)) callback();
+      });
   if (!added.ok()) return added;
   return std::unique_ptr<LoopTimer>(new LoopTimer(loop, std::move(fd)));
 }

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "nodeagent/system/errno_status.h"
@@ -61,7 +62,8 @@ absl::StatusOr<NetlinkSocket> NetlinkSocket::Open(int protocol) {
 }
 
 absl::Status NetlinkSocket::Execute(NetlinkRequest request, absl::string_view what) {
-  std::vector<NetlinkRequest> one = {request};
+  std::vector<NetlinkRequest> one;
+  one.push_back(std::move(request));
   return ExecuteAll(one, what);
 }
 
