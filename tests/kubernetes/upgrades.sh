@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # From one revision to another and back. Needs cluster.sh, parts.sh and writers.sh.
-# shellcheck disable=SC2154  # variables of run
+# shellcheck disable=SC2154,SC2016  # variables of run; what pods expand
 
 all_rolled_out() {
   rolled_out statefulset/paddock-postgresql
