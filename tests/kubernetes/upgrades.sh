@@ -49,7 +49,7 @@ part_upgrade() {
 }
 
 sql() {
-  k exec paddock-postgresql-0 -- bash -c 'PGPASSWORD=$(<"$PGPASSWORD_FILE") psql -h 127.0.0.1 -U paddock -d postgres -Atc "$0"' "$1"
+  k exec paddock-postgresql-0 -c postgresql -- bash -c 'PGPASSWORD=$(<"$PGPASSWORD_FILE") psql -h 127.0.0.1 -U paddock -d postgres -Atc "$0"' "$1"
 }
 
 # control_planes_of TAG: every replica is of that image.
