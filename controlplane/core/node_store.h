@@ -151,6 +151,8 @@ class NodeStore {
   // TERMINATED with NODE_LOST, RESCHEDULE ones wait for another node, all charges are released, and
   // the node is removed. Its agent, should it come back, is unknown and must register anew.
   virtual absl::Status MarkGone(const NodeId& id) = 0;
+  // The same, if its heartbeat counter still is `counter`. False: it beats again, or is unknown.
+  virtual absl::StatusOr<bool> MarkSilentGone(const NodeId& id, int64_t counter) = 0;
 };
 
 }  // namespace paddock

@@ -91,6 +91,17 @@ constexpr Statement kRemaining = {
     "SELECT session_id FROM placements WHERE node_id = $1 AND released_at IS NULL ORDER BY "
     "node_revision LIMIT $2"};
 constexpr Statement kGone = {"node_gone", "SELECT mark_node_gone($1)"};
+// The locks of mark_node_gone in its order, up to the one that heartbeats wait for.
+constexpr Statement kLockSessions = {
+    "node_lock_sessions",
+    "SELECT 1 FROM sessions WHERE id IN (SELECT session_id FROM placements WHERE node_id = $1 AND "
+    "released_at IS NULL) ORDER BY id FOR UPDATE"};
+constexpr Statement kLockPlacements = {
+    "node_lock_placements",
+    "SELECT 1 FROM placements WHERE node_id = $1 AND released_at IS NULL ORDER BY session_id, "
+    "generation FOR UPDATE"};
+constexpr Statement kLockCounter = {
+    "node_lock_counter", "SELECT counter FROM node_heartbeats WHERE node_id = $1 FOR UPDATE"};
 
 Node ReadNode(const pqxx::row& row, const Settings& settings) {
   RowReader reader(row);
@@ -366,6 +377,20 @@ absl::Status PgNodeStore::MarkGone(const NodeId& id) {
     RowReader reader(transaction.ExecRow(kGone, Params().Add(id.value())));
     return reader.Boolean() ? absl::OkStatus() : errors::NodeNotFound(id.value());
   });
+}
+
+absl::StatusOr<bool> PgNodeStore::MarkSilentGone(const NodeId& id, int64_t counter) {
+  if (Malformed(id)) return false;
+  return sql_->Run<bool>(TransactionMode::kManyWrite,
+                         [&](Transaction& transaction) -> absl::StatusOr<bool> {
+                           const Params node = Params().Add(id.value());
+                           transaction.Exec(kLockSessions, node);
+                           transaction.Exec(kLockPlacements, node);
+                           const pqxx::row heartbeat = transaction.ExecRow(kLockCounter, node);
+                           if (heartbeat.empty() || RowReader(heartbeat).Integer() != counter)
+                             return false;
+                           return RowReader(transaction.ExecRow(kGone, node)).Boolean();
+                         });
 }
 
 }  // namespace paddock

@@ -39,6 +39,7 @@ class PgNodeStore : public NodeStore {
                                    std::optional<absl::Duration> deadline) override;
   absl::StatusOr<DrainProgress> GetDrainProgress(const NodeId& id) override;
   absl::Status MarkGone(const NodeId& id) override;
+  absl::StatusOr<bool> MarkSilentGone(const NodeId& id, int64_t counter) override;
 
  private:
   absl::StatusOr<Node> Read(Transaction& transaction, const NodeId& id);

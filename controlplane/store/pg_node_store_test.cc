@@ -245,6 +245,21 @@ TEST_F(NodeStoreTest, AGoneMachineEndsKeepSessionsAndFreesTheOthers) {
   EXPECT_EQ(Write(late).kind, HeartbeatOutcome::Kind::kUnknown);
 }
 
+TEST_F(NodeStoreTest, AMachineThatBeatsAgainIsNotGone) {
+  const Environment environment = MakeEnvironment("env");
+  const NodeRegistration node = MakeNode("node-1");
+  const CreatedSession keep = MakeSession(environment, {node.id});
+  MakeRunning(keep);
+  const int64_t counter = nodes().Get(node.id)->heartbeat_counter;
+  ASSERT_EQ(Write(Beat(node, 1)).kind, HeartbeatOutcome::Kind::kWritten);
+  EXPECT_FALSE(*nodes().MarkSilentGone(node.id, counter));
+  EXPECT_EQ(stores().sessions->Get(tenant_, keep.session.id)->state, SessionPhase::kRunning);
+  EXPECT_TRUE(*nodes().MarkSilentGone(node.id, nodes().Get(node.id)->heartbeat_counter));
+  EXPECT_EQ(stores().sessions->Get(tenant_, keep.session.id)->reason, "NODE_LOST");
+  EXPECT_FALSE(*nodes().MarkSilentGone(node.id, counter)) << "unknown by now";
+  EXPECT_FALSE(*nodes().MarkSilentGone(NodeId("node_x"), counter));
+}
+
 TEST_F(NodeStoreTest, LeasesHaveOneHolderUntilTheyExpire) {
   FleetStore& fleet = *stores().fleet;
   EXPECT_TRUE(*fleet.TakeLease("task", "a", absl::Minutes(1)));

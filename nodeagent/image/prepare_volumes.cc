@@ -71,6 +71,10 @@ absl::Status MountAndEnableQuota(const std::string& device, const std::string& m
   PADDOCK_RETURN_IF_ERROR(ShareMountPoint(mount_point));
   if (mount(device.c_str(), mount_point.c_str(), "btrfs", MS_NOATIME | MS_NODEV, "nodiscard") !=
       0) {
+    if (errno == ENODEV) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "mount ", device, ": this kernel has no btrfs (CONFIG_BTRFS_FS); volumes need it"));
+    }
     return ErrnoStatus(absl::StrCat("mount ", device, " on ", mount_point));
   }
   return EnableBtrfsQuota(mount_point);

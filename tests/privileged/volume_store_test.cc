@@ -48,6 +48,20 @@ class BtrfsFixture : public TemporaryTree {
   std::unique_ptr<VolumeStore> store_;
 };
 
+// As on a kernel without simple quotas: classic ones are on, and stay.
+class ClassicQuotaFixture : public BtrfsFixture {
+ protected:
+  void SetUp() override {
+    BtrfsFixture::SetUp();
+    ASSERT_TRUE(RunChecked({{"btrfs", "quota", "disable", MountPoint()}}).ok());
+    ASSERT_TRUE(RunChecked({{"btrfs", "quota", "enable", MountPoint()}}).ok());
+    ASSERT_TRUE(PrepareVolumes(Image(), int64_t{512} << 20, MountPoint()).ok());
+    absl::StatusOr<std::unique_ptr<VolumeStore>> store = MakeVolumeStore(MountPoint());
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+};
+
 class LoopFixture : public TemporaryTree {
  protected:
   void SetUp() override {
@@ -59,6 +73,7 @@ class LoopFixture : public TemporaryTree {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Btrfs, VolumeStoreContract, BtrfsFixture);
+INSTANTIATE_TYPED_TEST_SUITE_P(BtrfsClassic, VolumeStoreContract, ClassicQuotaFixture);
 INSTANTIATE_TYPED_TEST_SUITE_P(LoopExt4, VolumeStoreContract, LoopFixture);
 
 using PrepareVolumesTest = BtrfsFixture;
@@ -67,6 +82,8 @@ TEST_F(PrepareVolumesTest, PicksABtrfsBackEnd) {
   EXPECT_TRUE(store().backend() == "btrfs-simple-quota" || store().backend() == "btrfs-qgroup")
       << store().backend();
 }
+
+TEST_F(ClassicQuotaFixture, TheFallbackIsNamed) { EXPECT_EQ(store().backend(), "btrfs-qgroup"); }
 
 TEST_F(PrepareVolumesTest, TheFileIsPreallocatedAndStaysSo) {
   struct stat before, after;
