@@ -27,14 +27,14 @@ absl::Status NewerAgent() {
 
 absl::Status CheckRegistration(const NodeRegistration& node) {
   if (!IsWellFormedId(kNodePrefix, node.id.value())) {
-    return errors::InvalidField("node_id", "must be `node_` and 26 characters.");
+    return errors::InvalidField("node_id", "must be `node_` and 26 characters");
   }
-  if (node.address.empty()) return errors::InvalidField("address", "must not be empty.");
-  if (node.epoch.empty()) return errors::InvalidField("epoch", "must not be empty.");
+  if (node.address.empty()) return errors::InvalidField("address", "must not be empty");
+  if (node.epoch.empty()) return errors::InvalidField("epoch", "must not be empty");
   const NodeResources& capacity = node.capacity;
   if (capacity.cpu_millis <= 0 || capacity.memory_bytes <= 0 || capacity.disk_bytes <= 0 ||
       capacity.sessions <= 0) {
-    return errors::InvalidField("capacity", "must be positive in every resource.");
+    return errors::InvalidField("capacity", "must be positive in every resource");
   }
   return absl::OkStatus();
 }

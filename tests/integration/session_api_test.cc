@@ -144,6 +144,28 @@ TEST_F(SessionApiTest, AWatchFromTheFutureIsOutOfRange) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::OUT_OF_RANGE);
 }
 
+TEST_F(SessionApiTest, AWatchFromANegativeRevisionIsRefusedByName) {
+  v1::WatchSessionRequest request;
+  request.set_session_id(session_.id());
+  request.set_after_revision(-1);
+  v1::Session seen;
+  const auto context = client_.Context();
+  const auto stream = client_.sessions().WatchSession(context.get(), request);
+  EXPECT_FALSE(stream->Read(&seen));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "after_revision: must not be negative");
+
+  v1::WatchEnvironmentRequest of_environment;
+  of_environment.set_environment_id(session_.environment_id());
+  of_environment.set_after_revision(-1);
+  v1::WatchEnvironmentResponse event;
+  const auto second_context = client_.Context();
+  const auto second = client_.environments().WatchEnvironment(second_context.get(), of_environment);
+  EXPECT_FALSE(second->Read(&event));
+  EXPECT_EQ(second->Finish().error_message(), "after_revision: must not be negative");
+}
+
 TEST_F(SessionApiTest, ExecCarriesInputOutputAndResult) {
   const std::string input(3'000'000, 'i');
   const auto echoed = client_.Exec(session_.id(), {"cat"}, input);
