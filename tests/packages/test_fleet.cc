@@ -19,7 +19,7 @@ void AddAll(const std::vector<std::string>& specs,
 
 }  // namespace
 
-TestFleet::TestFleet(int replicas, std::vector<std::string> flags) {
+TestFleet::TestFleet(int replicas, const std::vector<std::string>& flags) {
   const auto url = PostgresServer::Shared().CreateDatabase();
   EXPECT_TRUE(url.ok()) << url.status();
   for (int i = 0; i < replicas; ++i) {

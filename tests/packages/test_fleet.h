@@ -30,7 +30,7 @@ bool Eventually(Condition condition, absl::Duration patience = absl::Seconds(60)
 class TestFleet {
  public:
   // `flags` are added to the replicas'.
-  explicit TestFleet(int replicas = 1, std::vector<std::string> flags = {});
+  explicit TestFleet(int replicas = 1, const std::vector<std::string>& flags = {});
   ~TestFleet();
 
   // An agent that isn't started yet, with a number of its own.
