@@ -62,6 +62,14 @@ absl::Status NotFound(ErrorReason reason, absl::string_view kind, absl::string_v
   return MakeError(reason, absl::StrCat("no ", kind, " ", QuoteId(id)));
 }
 
+// A field that breaks no rule of its own, but doesn't go with what is there.
+absl::Status FieldError(ErrorReason reason, absl::string_view field, absl::string_view rule,
+                        const ErrorMetadata& metadata = {}) {
+  absl::Status status = MakeError(reason, absl::StrCat(field, ": ", rule), metadata);
+  SetViolations(&status, {{std::string(field), std::string(rule)}});
+  return status;
+}
+
 absl::Status Retryable(ErrorReason reason, absl::string_view message, absl::Duration delay,
                        ErrorMetadata metadata = {}) {
   absl::Status status = MakeError(reason, message, std::move(metadata));
@@ -85,22 +93,15 @@ absl::Status InvalidField(absl::string_view field, absl::string_view rule) {
 }
 
 absl::Status InvalidConfigTypeChange(absl::string_view from, absl::string_view to) {
-  const std::string rule =
-      absl::StrCat("the type of an environment can't change (from ", from, " to ", to, ")");
-  absl::Status status =
-      MakeError(ErrorReason::kInvalidConfigTypeChange, absl::StrCat("config: ", rule),
-                {{"from", std::string(from)}, {"to", std::string(to)}});
-  SetViolations(&status, {{"config", rule}});
-  return status;
+  return FieldError(
+      ErrorReason::kInvalidConfigTypeChange, "config",
+      absl::StrCat("the type of an environment can't change (from ", from, " to ", to, ")"),
+      {{"from", std::string(from)}, {"to", std::string(to)}});
 }
 
 absl::Status InvalidPageToken() {
-  const std::string rule =
-      "must be empty or the next_page_token of the same list with the same filters";
-  absl::Status status =
-      MakeError(ErrorReason::kInvalidPageToken, absl::StrCat("page_token: ", rule));
-  SetViolations(&status, {{"page_token", rule}});
-  return status;
+  return FieldError(ErrorReason::kInvalidPageToken, "page_token",
+                    "must be empty or the next_page_token of the same list with the same filters");
 }
 
 absl::Status BetaHeaderMissing(absl::string_view required_value) {
@@ -126,9 +127,9 @@ absl::Status MalformedRequest(absl::string_view what) {
 }
 
 absl::Status RevisionTooOld(int64_t after_revision) {
-  return MakeError(
-      ErrorReason::kRevisionTooOld,
-      absl::StrCat("after_revision: ", after_revision,
+  return FieldError(
+      ErrorReason::kRevisionTooOld, "after_revision",
+      absl::StrCat(after_revision,
                    " can't be continued from; read the resource and watch from its revision"));
 }
 
@@ -186,21 +187,20 @@ absl::Status ApiKeyNotFound(absl::string_view id) {
 }
 
 absl::Status PathNotFound(absl::string_view path) {
-  return MakeError(ErrorReason::kPathNotFound,
-                   absl::StrCat("path: no such file or directory: ", Quote(path)));
+  return FieldError(ErrorReason::kPathNotFound, "path",
+                    absl::StrCat("no such file or directory: ", Quote(path)));
 }
 
 absl::Status EnvironmentNameTaken(absl::string_view name) {
   // In full: a name has at most 256 characters.
-  return MakeError(ErrorReason::kEnvironmentNameTaken,
-                   absl::StrCat("name: the workspace already has an environment named ",
-                                Quote(name, 256), " (archived ones count)"));
+  return FieldError(ErrorReason::kEnvironmentNameTaken, "name",
+                    absl::StrCat("the workspace already has an environment named ",
+                                 Quote(name, 256), " (archived ones count)"));
 }
 
 absl::Status RequestIdReused(absl::string_view request_id) {
-  return MakeError(ErrorReason::kRequestIdReused,
-                   absl::StrCat("request_id: ", Quote(request_id, 128),
-                                " was used with another request before"));
+  return FieldError(ErrorReason::kRequestIdReused, "request_id",
+                    absl::StrCat(Quote(request_id, 128), " was used with another request before"));
 }
 
 absl::Status EnvironmentArchived(absl::string_view id) {
@@ -228,10 +228,10 @@ absl::Status AgentArchived(absl::string_view id) {
 }
 
 absl::Status AgentVersionStale(absl::string_view id, int64_t given, int64_t newest) {
-  return MakeError(ErrorReason::kAgentVersionStale,
-                   absl::StrCat("version: agent ", QuoteId(id), " is at version ", newest,
-                                ", the update was made for version ", given),
-                   {{"version", absl::StrCat(given)}, {"newest_version", absl::StrCat(newest)}});
+  return FieldError(ErrorReason::kAgentVersionStale, "version",
+                    absl::StrCat("agent ", QuoteId(id), " is at version ", newest,
+                                 ", the update was made for version ", given),
+                    {{"version", absl::StrCat(given)}, {"newest_version", absl::StrCat(newest)}});
 }
 
 absl::Status ImageBuildFailed(absl::string_view environment_id, absl::string_view manager,
@@ -268,17 +268,16 @@ absl::Status StaleGeneration(absl::string_view session_id, int64_t given, int64_
 }
 
 absl::Status RuntimeClassUnavailable(absl::string_view runtime_class, absl::string_view why) {
-  return MakeError(
-      ErrorReason::kRuntimeClassUnavailable,
-      absl::StrCat("compute.runtime_class: ", Quote(runtime_class), " isn't available: ", why));
+  return FieldError(ErrorReason::kRuntimeClassUnavailable, "compute.runtime_class",
+                    absl::StrCat(Quote(runtime_class), " isn't available: ", why));
 }
 
 absl::Status InvalidPath(absl::string_view path, absl::string_view why) {
-  return MakeError(ErrorReason::kInvalidPath, absl::StrCat("path: ", Quote(path), ": ", why));
+  return FieldError(ErrorReason::kInvalidPath, "path", absl::StrCat(Quote(path), ": ", why));
 }
 
 absl::Status PathNotPermitted(absl::string_view path, absl::string_view why) {
-  return MakeError(ErrorReason::kPathNotPermitted, absl::StrCat("path: ", Quote(path), ": ", why));
+  return FieldError(ErrorReason::kPathNotPermitted, "path", absl::StrCat(Quote(path), ": ", why));
 }
 
 absl::Status ConcurrentChange() {
@@ -295,9 +294,7 @@ absl::Status SelfHostedNotSupported(absl::string_view environment_id) {
 }
 
 absl::Status FieldNotSupported(absl::string_view field, absl::string_view why) {
-  absl::Status status = MakeError(ErrorReason::kFieldNotSupported, absl::StrCat(field, ": ", why));
-  SetViolations(&status, {{std::string(field), std::string(why)}});
-  return status;
+  return FieldError(ErrorReason::kFieldNotSupported, field, why);
 }
 
 absl::Status NoModel(absl::string_view what) {

@@ -155,6 +155,23 @@ TEST(ErrorsTest, AFailedBuildsLinesStayLines) {
               HasSubstr("\"one\ntwo\\u0009three \\\\u000a \\\\\nfour\""));
 }
 
+TEST(ErrorsTest, WhatNamesAFieldHasAViolationOfIt) {
+  for (const absl::Status& error : EveryError()) {
+    if (ReasonOf(error) == ErrorReason::kNoModel) continue;  // It names what is asked for.
+    const std::string message(error.message());
+    const std::string named = message.substr(0, message.find(": "));
+    // Fields have no blanks, nor have they hyphens, as headers do.
+    const bool is_field =
+        named.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") == std::string::npos;
+    if (named == message || !is_field) continue;
+    ASSERT_FALSE(ViolationsOf(error).empty()) << error;
+    EXPECT_EQ(ViolationsOf(error)[0].field, named);
+    EXPECT_THAT(message, HasSubstr(ViolationsOf(error)[0].description));
+  }
+  EXPECT_EQ(ViolationsOf(errors::EnvironmentNameTaken("n"))[0].field, "name");
+  EXPECT_EQ(ViolationsOf(errors::RequestIdReused("r"))[0].field, "request_id");
+}
+
 TEST(ErrorsTest, ForUserKeepsCataloguedErrors) {
   const absl::Status error = errors::DatabaseUnavailable();
   EXPECT_EQ(errors::ForUser(error), error);
