@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/last_lines.h"
 #include "common/utf8.h"
 
 namespace paddock::errors {
@@ -14,18 +15,24 @@ namespace {
 constexpr size_t kMaxViolations = 20;
 constexpr size_t kMaxViolationBytes = 1500;
 constexpr size_t kViolationsInMessage = 3;
-// Of texts that come from elsewhere, such as a build's log.
+// Of texts that come from elsewhere.
 constexpr size_t kMaxQuotedCodePoints = 300;
+constexpr size_t kMaxReasonCodePoints = 200;
+// Of a build's log in the metadata, which must fit the details of a gRPC status.
+constexpr size_t kMaxLogTailBytes = 1500;
 constexpr size_t kMaxIdCodePoints = 64;
 constexpr absl::Duration kRetryAfterOutage = absl::Seconds(1);
 
 std::string QuoteId(absl::string_view id) { return Quote(id, kMaxIdCodePoints); }
 
-// Line breaks stay what they are: what many lines say is read as lines.
-std::string QuoteLines(absl::string_view text) {
-  // What Quote made of backslashes is stepped over.
-  return absl::StrReplaceAll(Quote(text, kMaxQuotedCodePoints),
-                             {{R"(\\)", R"(\\)"}, {R"(\u000a)", "\n"}});
+// The last lines of a text of many, with its control characters escaped as Quote does, but for
+// those that lines are made of.
+std::string LastLinesOf(absl::string_view text, size_t max_bytes) {
+  const std::string quoted = Quote(text, text.size());
+  const std::string lines = absl::StrReplaceAll(
+      quoted.substr(1, quoted.size() - 2),
+      {{R"(\\)", R"(\)"}, {R"(\")", R"(")"}, {R"(\u000a)", "\n"}, {R"(\u0009)", "\t"}});
+  return LastLines(lines, max_bytes);
 }
 
 // The first violations that together fit.
@@ -235,16 +242,23 @@ absl::Status AgentVersionStale(absl::string_view id, int64_t given, int64_t newe
 }
 
 absl::Status ImageBuildFailed(absl::string_view environment_id, absl::string_view manager,
-                              absl::string_view package, int exit_code,
-                              absl::string_view log_tail) {
-  return MakeError(ErrorReason::kImageBuildFailed,
-                   absl::StrCat("the image of environment ", QuoteId(environment_id),
-                                " failed to build: ", manager,
-                                package.empty() ? "" : absl::StrCat(" ", Quote(package)),
-                                ", exit code ", exit_code, ": ", QuoteLines(log_tail)),
-                   {{"environment_id", std::string(environment_id)},
-                    {"manager", std::string(manager)},
-                    {"exit_code", absl::StrCat(exit_code)}});
+                              absl::string_view package, int exit_code, absl::string_view why,
+                              absl::string_view log) {
+  std::string message = absl::StrCat("the image of environment ", QuoteId(environment_id),
+                                     " failed to build: ", manager);
+  if (!package.empty()) absl::StrAppend(&message, " ", Quote(package));
+  if (exit_code != 0) absl::StrAppend(&message, ", exit code ", exit_code);
+  if (!why.empty()) absl::StrAppend(&message, ": ", Quote(why, kMaxReasonCodePoints));
+  const size_t room = kMaxErrorMessageBytes - std::min(kMaxErrorMessageBytes, message.size() + 1);
+  ErrorMetadata metadata = {{"environment_id", std::string(environment_id)},
+                            {"manager", std::string(manager)},
+                            {"exit_code", absl::StrCat(exit_code)}};
+  if (!package.empty()) metadata["package"] = std::string(package);
+  if (const std::string lines = LastLinesOf(log, room); !lines.empty()) {
+    absl::StrAppend(&message, "\n", lines);
+    metadata["log_tail"] = LastLinesOf(log, kMaxLogTailBytes);
+  }
+  return MakeError(ErrorReason::kImageBuildFailed, message, metadata);
 }
 
 absl::Status SessionNotRunning(absl::string_view id, absl::string_view phase,
