@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/error_details.h"
+#include "common/grpc_status.h"
 #include "common/ids.h"
 #include "tests/integration/eventually.h"
 #include "tests/integration/node_api_fixture.h"
@@ -94,8 +96,21 @@ TEST_F(SessionApiTest, ACreateIsRepeatableByRequestId) {
   ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
   EXPECT_EQ(first->id(), second->id());
   EXPECT_EQ(node_.running(), 2);
-  request.set_title("other");
-  EXPECT_TRUE(absl::IsAlreadyExists(client_.CreateSession(request).status()));
+  v1::CreateSessionRequest other = request;
+  other.set_title("other");
+  v1::Session none;
+  const absl::Status reused =
+      FromGrpcStatus(client_.sessions().CreateSession(client_.Context().get(), other, &none));
+  EXPECT_TRUE(absl::IsAlreadyExists(reused)) << reused;
+  ASSERT_EQ(ViolationsOf(reused).size(), 1u);
+  EXPECT_EQ(ViolationsOf(reused)[0].field, "request_id");
+
+  ASSERT_TRUE(client_.DeleteSession(first->id()).ok());
+  const auto third = client_.CreateSession(request);
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_EQ(third->id(), first->id());
+  EXPECT_EQ(third->state(), v1::SESSION_STATE_TERMINATED) << "never one that is gone as RUNNING";
+  EXPECT_THAT(third->state_reason(), HasSubstr("DELETED"));
 }
 
 TEST_F(SessionApiTest, AWatchEndsWithTheFinalState) {
