@@ -180,6 +180,42 @@ TEST_F(SessionApiTest, ExecMustBeginWithStart) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(SessionApiTest, NoMessageOfAStreamMayBeLargerThanARequest) {
+  const std::string large(5 << 20, 'x');
+  for (const bool first : {true, false}) {
+    const auto context = client_.Context();
+    const auto stream = client_.sessions().Exec(context.get());
+    v1::ExecRequest request;
+    request.mutable_start()->set_session_id(session_.id());
+    request.mutable_start()->add_command(first ? large : "hang");
+    stream->Write(request);
+    if (!first) {
+      v1::ExecResponse started;
+      ASSERT_TRUE(stream->Read(&started));
+      request.set_stdin(large);
+      stream->Write(request);
+    }
+    v1::ExecResponse response;
+    while (stream->Read(&response)) {
+    }
+    EXPECT_EQ(ErrorReason(stream->Finish()), "MESSAGE_TOO_LARGE") << first;
+  }
+  EXPECT_TRUE(Eventually([&] { return node_.hanging() == 0; }));
+
+  const auto context = client_.Context();
+  v1::WriteFileResponse response;
+  const auto writer = client_.sessions().WriteFile(context.get(), &response);
+  v1::WriteFileRequest request;
+  request.mutable_start()->set_session_id(session_.id());
+  request.mutable_start()->set_path("/workspace/large");
+  writer->Write(request);
+  request.set_data(large);
+  writer->Write(request);
+  writer->WritesDone();
+  EXPECT_EQ(ErrorReason(writer->Finish()), "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(node_.files().count("/workspace/large"), 0u);
+}
+
 TEST_F(SessionApiTest, ACancelledExecIsCancelledOnTheNode) {
   const auto context = client_.Context();
   const auto stream = client_.sessions().Exec(context.get());
