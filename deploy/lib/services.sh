@@ -38,6 +38,34 @@ prepare_home() {
   [[ -e $PADDOCK_HOME/resolv.conf ]] || ln -sfn /etc/resolv.conf "$PADDOCK_HOME/resolv.conf"
 }
 
+# leave_node I: before its agent is stopped: moves the sessions that may move, says what becomes of the
+# others. It takes no new ones until welcome_node.
+leave_node() {
+  local i=$1 id moved remaining before
+  if ! id=$(node_id "$i") || ! read -r moved remaining before < <(demo drain "$id" 2>/dev/null); then
+    warn "node-$i: its sessions could not be counted"
+    return 0
+  fi
+  [[ $before == cordoned ]] || remember "drained-$i" "$id"
+  ((moved == 0)) || say "  node-$i: $(count_sessions "$moved") moved to other nodes"
+  ((remaining == 0)) ||
+    say "  node-$i: $(count_sessions "$remaining") stopped, files kept, until it runs again:" \
+      "deploy/quickstart --nodes $i"
+}
+
+# welcome_node I: the end of leave_node.
+welcome_node() {
+  local id
+  id=$(recall "drained-$1") || return 0
+  if demo uncordon "$id"; then
+    rm -f "$PADDOCK_HOME/settings/drained-$1"
+  else
+    warn "node-$1 takes no new sessions until it is uncordoned: deploy/quickstart tries it again"
+  fi
+}
+
+count_sessions() { if (($1 == 1)); then echo "1 session"; else echo "$1 sessions"; fi; }
+
 node_id() { "$PADDOCK_HOME/bin/nodeagent" node-id "--state_dir=$(node_directory "$1")/state"; }
 
 # Copies what was built, so that what runs depends on no build tree.
