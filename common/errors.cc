@@ -78,8 +78,8 @@ absl::Status FieldError(ErrorReason reason, absl::string_view field, absl::strin
 }
 
 absl::Status Retryable(ErrorReason reason, absl::string_view message, absl::Duration delay,
-                       ErrorMetadata metadata = {}) {
-  absl::Status status = MakeError(reason, message, std::move(metadata));
+                       const ErrorMetadata& metadata = {}) {
+  absl::Status status = MakeError(reason, message, metadata);
   SetRetryDelay(&status, delay);
   return status;
 }
