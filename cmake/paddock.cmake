@@ -57,3 +57,18 @@ function(paddock_tests name)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
 endfunction()
+
+# paddock_embed_migrations(SOURCE MIGRATION...): a source file with EmbeddedMigrations(), which answers the files
+# NUMBER_NAME.sql in the order given.
+function(paddock_embed_migrations source)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ARGN})
+  set(PADDOCK_MIGRATION_ENTRIES "")
+  foreach(migration ${ARGN})
+    file(READ ${migration} sql)
+    get_filename_component(name ${migration} NAME_WE)
+    string(REGEX MATCH "^[0-9]+" number ${name})
+    math(EXPR number "${number}")
+    string(APPEND PADDOCK_MIGRATION_ENTRIES "    {${number}, \"${name}\", R\"sql(${sql})sql\"},\n")
+  endforeach()
+  configure_file(${CMAKE_SOURCE_DIR}/controlplane/store/embedded_migrations.cc.in ${source} @ONLY)
+endfunction()

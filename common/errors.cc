@@ -198,6 +198,11 @@ absl::Status PathNotFound(absl::string_view path) {
                     absl::StrCat("no such file or directory: ", Quote(path)));
 }
 
+absl::Status ParentNotDirectory(absl::string_view path) {
+  return MakeError(ErrorReason::kPathNotFound,
+                   absl::StrCat("path: not a directory: a parent of ", Quote(path)));
+}
+
 absl::Status EnvironmentNameTaken(absl::string_view name) {
   // In full: a name has at most 256 characters.
   return FieldError(ErrorReason::kEnvironmentNameTaken, "name",

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,6 +13,7 @@
 #include "absl/flags/flag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/grpc_server.h"
@@ -66,6 +69,10 @@ ABSL_FLAG(absl::Duration, fence_after, absl::Seconds(45),
           "A silent node kills its RESCHEDULE sessions after this.");
 ABSL_FLAG(absl::Duration, lost_after, absl::Seconds(60),
           "RESCHEDULE sessions of a silent node are placed elsewhere after this.");
+ABSL_FLAG(
+    std::string, node_listing, "",
+    "A file that lists the Node objects of a Kubernetes cluster, kept up to date by "
+    "deploy/kubernetes/scripts/node-list: a silent node whose object is gone is gone itself.");
 ABSL_FLAG(int64_t, default_request_cpu_millis, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(int64_t, default_request_memory_bytes, 0, "Charged to nodes; 0: the built-in default.");
 ABSL_FLAG(int64_t, default_request_disk_bytes, 0, "Charged to nodes; 0: the built-in default.");
@@ -114,6 +121,14 @@ absl::StatusOr<Settings> ReadSettings() {
   if (const int64_t v = absl::GetFlag(FLAGS_default_request_disk_bytes)) requests.disk_bytes = v;
   PADDOCK_RETURN_IF_ERROR(settings.Validate());
   return settings;
+}
+
+absl::StatusOr<std::string> ReadText(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::UnavailableError(absl::StrCat(path, " can't be opened"));
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (file.bad()) return absl::UnavailableError(absl::StrCat(path, " can't be read"));
+  return text;
 }
 
 // Waits for a database that is still starting.
@@ -194,6 +209,9 @@ absl::Status Replica::Start() {
   deps.database_connections = [this] {
     return std::make_pair(database_->connections_in_use(), database_->connections_waiting());
   };
+  if (const std::string path = absl::GetFlag(FLAGS_node_listing); !path.empty()) {
+    deps.node_listing = [path] { return ReadText(path); };
+  }
   control_plane_ = std::make_unique<ControlPlane>(deps, settings_);
   authenticator_ = std::make_unique<Authenticator>(database_->stores().api_keys, Clock::Real());
   PADDOCK_RETURN_IF_ERROR(StartPublicServer());

@@ -17,6 +17,7 @@
 #include "nodeagent/image/pulling_layer_store.h"
 #include "nodeagent/image/store_factory.h"
 #include "nodeagent/init/socket_client.h"
+#include "nodeagent/net/egress_check.h"
 #include "nodeagent/net/namespace_pool_factory.h"
 #include "nodeagent/session/session_restorer.h"
 #include "nodeagent/system/boot_clock.h"
@@ -77,6 +78,7 @@ Agent::~Agent() {
 }
 
 absl::Status Agent::TakeNode() {
+  PADDOCK_RETURN_IF_ERROR(CheckKnowsIpv4(flags_.listen));
   PADDOCK_RETURN_IF_ERROR(MakeDirectories(flags_.paths.state(), 0711));
   PADDOCK_ASSIGN_OR_RETURN(lock_, LockFile(absl::StrCat(flags_.paths.state(), "/agent.lock")));
   RaiseOpenFilesLimit();
@@ -302,6 +304,7 @@ absl::StatusOr<NodeDescription> Agent::Describe() {
   details["runtime"] = runtimes_.standard->name();
   details["kernel"] = KernelRelease();
   details["cgroups"] = PathExists("/sys/fs/cgroup/cgroup.controllers") ? "v2" : "v1";
+  if (!flags_.node_object.empty()) details["kubernetes_node"] = flags_.node_object;
   for (const auto& [name, reason] : resources_.refused_runtimes) {
     details[absl::StrCat("runtime_", name)] = reason;
   }

@@ -27,6 +27,9 @@ ABSL_FLAG(std::string, name, "", "Name for people; default: the host's name.");
 ABSL_FLAG(std::string, node_id, "",
           "The node's id, where something else than the agent gives it out (a cluster, with the "
           "certificate); default: made at the first start.");
+ABSL_FLAG(std::string, node_object, "",
+          "The Kubernetes Node object that stands for this machine: CLUSTER/NAME/UID. When it is "
+          "gone while the agent is silent, the machine counts as gone.");
 ABSL_FLAG(std::string, not_schedulable_file, "",
           "While this file isn't empty the node takes no new sessions; its first line says why.");
 ABSL_FLAG(bool, leave_cgroups, false,
@@ -156,6 +159,7 @@ absl::StatusOr<AgentFlags> ReadAgentFlags() {
   flags.volumes_device = absl::GetFlag(FLAGS_volumes_device);
   flags.name = absl::GetFlag(FLAGS_name).empty() ? HostName() : absl::GetFlag(FLAGS_name);
   flags.node_id = absl::GetFlag(FLAGS_node_id);
+  flags.node_object = absl::GetFlag(FLAGS_node_object);
   flags.not_schedulable_file = absl::GetFlag(FLAGS_not_schedulable_file);
   flags.leave_cgroups = absl::GetFlag(FLAGS_leave_cgroups);
   flags.listen = BracketIpv6(absl::GetFlag(FLAGS_listen));

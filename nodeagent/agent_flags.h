@@ -22,6 +22,7 @@ struct AgentFlags {
   std::string volumes_device;
   std::string name;
   std::string node_id;
+  std::string node_object;
   std::string not_schedulable_file;
   bool leave_cgroups = false;
   std::string listen;

@@ -73,8 +73,9 @@ ControlPlane::Parts::Parts(const Deps& deps, const Settings& settings)
                settings),
       nodes(deps.stores.nodes, [this] { Wake(); }),
       reconciler(std::make_unique<Reconciler>(
-          Reconciler::Deps{deps.stores.fleet, deps.stores.sessions, &view, &driver, &hub,
-                           deps.clock, &metrics, [this] { Observe(); }},
+          Reconciler::Deps{deps.stores.fleet, deps.stores.sessions, deps.stores.nodes, &view,
+                           &driver, &hub, deps.clock, &metrics, [this] { Observe(); },
+                           deps.node_listing},
           settings)),
       registry({deps.stores.nodes, &driver, &hub, &metrics, [this] { Wake(); }, deps.clock},
                settings, BatchingNodeRegistry::Options()) {}

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "common/clock.h"
 #include "controlplane/core/agent_operations.h"
@@ -34,6 +36,8 @@ class ControlPlane {
     prometheus::Registry* registry = nullptr;
     // In use and waiting, for metrics; may be null.
     std::function<std::pair<int, int>()> database_connections;
+    // See Reconciler::Deps; may be null.
+    std::function<absl::StatusOr<std::string>()> node_listing;
   };
 
   // `deps` must outlive this. Settings must be valid.

@@ -39,7 +39,8 @@ Reconciler::Reconciler(const Deps& deps, const Settings& settings)
     : deps_(deps),
       settings_(settings),
       holder_(NewId("replica_", deps.clock->Now())),
-      detector_(settings) {}
+      detector_(settings),
+      gone_detector_(settings) {}
 
 Reconciler::~Reconciler() {
   {
@@ -103,6 +104,7 @@ absl::Status Reconciler::HoldLease() {
   PADDOCK_ASSIGN_OR_RETURN(const bool held, deps_.fleet->TakeLease(kLease, holder_, kLeaseTtl));
   if (!held) {
     detector_.Reset();
+    gone_detector_.Reset();
     return absl::OkStatus();
   }
   if (before == -absl::InfiniteDuration()) LogInfo("reconciler lease taken", {{"holder", holder_}});
@@ -162,8 +164,9 @@ absl::Status Reconciler::Losses() {
   // gap.
   PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(absl::ZeroDuration()));
   const absl::Duration now = deps_.clock->Monotonic();
-  PADDOCK_ASSIGN_OR_RETURN(const auto runs, deps_.fleet->RunCounts());
   const NodeView::Nodes nodes = deps_.view->Get();
+  PADDOCK_ASSIGN_OR_RETURN(const auto runs, deps_.fleet->RunCounts(detector_.Silent(now, *nodes)));
+  PADDOCK_RETURN_IF_ERROR(Gone(now, *nodes));
   for (const LossDetector::Lost& lost : detector_.Observe(now, *nodes, runs)) {
     PADDOCK_ASSIGN_OR_RETURN(const std::vector<RunningSession> sessions,
                              deps_.fleet->RunsOn(lost.id, kBatch));
@@ -177,6 +180,29 @@ absl::Status Reconciler::Losses() {
     if (!ended.ok()) return ended.status();
   }
   return absl::OkStatus();
+}
+
+absl::Status Reconciler::Gone(absl::Duration now, const std::vector<Node>& nodes) {
+  if (!deps_.node_listing) return absl::OkStatus();
+  for (const GoneDetector::Gone& gone : gone_detector_.Observe(now, nodes, ReadListing())) {
+    PADDOCK_ASSIGN_OR_RETURN(const bool marked,
+                             deps_.nodes->MarkSilentGone(gone.id, gone.heartbeat_counter));
+    if (!marked) continue;
+    LogWarning("node is gone: so is its Node object",
+               {{"node_id", gone.id.value()}, {"object", gone.object}});
+  }
+  return absl::OkStatus();
+}
+
+std::optional<NodeListing> Reconciler::ReadListing() {
+  const absl::StatusOr<std::string> text = deps_.node_listing();
+  absl::StatusOr<NodeListing> listing = text.ok() ? ParseNodeListing(*text) : text.status();
+  if (!listing.ok() && !listing_failed_) {
+    LogWarning("Node objects aren't known", {{"error", listing.status().ToString()}});
+  }
+  listing_failed_ = !listing.ok();
+  if (!listing.ok()) return std::nullopt;
+  return *std::move(listing);
 }
 
 absl::Status Reconciler::Stuck() {

@@ -2,16 +2,21 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "common/clock.h"
 #include "controlplane/core/fleet_metrics.h"
 #include "controlplane/core/fleet_store.h"
+#include "controlplane/core/gone_detector.h"
 #include "controlplane/core/loss_detector.h"
+#include "controlplane/core/node_store.h"
 #include "controlplane/core/node_view.h"
 #include "controlplane/core/session_driver.h"
 #include "controlplane/core/settings.h"
@@ -26,6 +31,7 @@ class Reconciler {
   struct Deps {
     FleetStore* fleet = nullptr;
     SessionStore* sessions = nullptr;
+    NodeStore* nodes = nullptr;
     NodeView* view = nullptr;
     SessionDriver* driver = nullptr;
     WatchHub* hub = nullptr;
@@ -33,6 +39,8 @@ class Reconciler {
     FleetMetrics* metrics = nullptr;
     // Called with every pass, for gauges of others.
     std::function<void()> observe = [] {};
+    // The text of the latest listing of Node objects (ParseNodeListing); null: there are none.
+    std::function<absl::StatusOr<std::string>()> node_listing;
   };
 
   Reconciler(const Deps& deps, const Settings& settings);
@@ -53,6 +61,9 @@ class Reconciler {
   absl::Status Place(const SessionStore::Move& move);
   absl::Status Drains();
   absl::Status Losses();
+  // Machines whose Node objects are gone, by what was read at `now`.
+  absl::Status Gone(absl::Duration now, const std::vector<Node>& nodes);
+  std::optional<NodeListing> ReadListing();
   absl::Status Stuck();
   absl::Status Stops();
   absl::Status Every(absl::Duration interval, absl::Duration* last,
@@ -65,6 +76,8 @@ class Reconciler {
   const Settings settings_;
   const std::string holder_;
   LossDetector detector_;
+  GoneDetector gone_detector_;
+  bool listing_failed_ = false;
   uint64_t seed_ = 0;
   absl::Duration last_lease_ = -absl::InfiniteDuration();
   absl::Duration last_losses_ = -absl::InfiniteDuration();

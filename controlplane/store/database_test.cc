@@ -40,6 +40,76 @@ TEST_F(DatabaseTest, MigrationsAreNumberedWithoutGaps) {
   EXPECT_GE(expected, 4);
 }
 
+std::set<int> AppliedMigrations(const std::string& url) {
+  pqxx::connection connection(url);
+  std::set<int> numbers;
+  for (const pqxx::row& row :
+       pqxx::nontransaction(connection).exec("SELECT number FROM schema_migrations")) {
+    numbers.insert(row[0].as<int>());
+  }
+  return numbers;
+}
+
+// What a rolling upgrade does to the replicas that aren't rolled yet, and what a rollback finds.
+TEST_F(DatabaseTest, AReplicaRunsOnASchemaThatANewerOneHasMigrated) {
+  const Environment environment = MakeEnvironment("env");
+  const NodeRegistration node = MakeNode("node-1");
+  const CreatedSession before = MakeSession(environment, {node.id});
+  std::vector<Migration> newer = EmbeddedMigrations();
+  const int number = newer.back().number + 1;
+  newer.push_back({number, "newer",
+                   "CREATE TABLE newer (id bigint PRIMARY KEY);"
+                   "ALTER TABLE sessions ADD COLUMN newer boolean NOT NULL DEFAULT true;"
+                   "ALTER TABLE nodes ADD COLUMN newer text;"
+                   "ALTER TABLE placements ADD COLUMN newer text;"
+                   "ALTER TABLE environments ADD COLUMN newer text"});
+  {
+    pqxx::connection connection(options_.url);
+    EXPECT_EQ(ApplyMigrations(connection, newer), 1);
+  }
+  // This one has been there all the time; its statements are prepared.
+  MakeRunning(before);
+  EXPECT_EQ(stores().sessions->Get(tenant_, before.session.id)->state, SessionPhase::kRunning);
+  // A rolled back one starts.
+  auto rolled_back = Database::Open(options_, settings_);
+  ASSERT_TRUE(rolled_back.ok()) << rolled_back.status();
+  database_ = *std::move(rolled_back);
+  EXPECT_EQ(stores().sessions->Get(tenant_, before.session.id)->state, SessionPhase::kRunning);
+  const CreatedSession after = MakeSession(environment, {node.id});
+  MakeRunning(after);
+  EXPECT_EQ(GetNode(node.id).used.sessions, 2);
+  EXPECT_EQ(AppliedMigrations(options_.url).count(number), 1u);
+}
+
+TEST_F(DatabaseTest, ADatabaseOfAnEarlierRevisionIsBroughtUpToDateWithWhatItHolds) {
+  PoolOptions options;
+  options.url = PostgresServer::Shared().CreateDatabase().value();
+  std::vector<Migration> earlier = EmbeddedMigrations();
+  earlier.pop_back();
+  const Environment environment = NewEnvironment("env", tenant_);
+  {
+    pqxx::connection connection(options.url);
+    ASSERT_EQ(ApplyMigrations(connection, earlier), static_cast<int>(earlier.size()));
+    pqxx::work transaction(connection);
+    transaction.exec_params(
+        "INSERT INTO environments (id, organization, workspace, name, metadata, config, image, "
+        "revision, created_at, updated_at) VALUES ($1, $2, $3, 'env', '{}', $4, $5, 1, now(), "
+        "now())",
+        environment.id.value(), tenant_.organization, tenant_.workspace,
+        R"({"type":"cloud","networking":{"type":"unrestricted"}})", R"({"state":3})");
+    transaction.commit();
+  }
+  auto database = Database::Open(options, settings_);
+  ASSERT_TRUE(database.ok()) << database.status();
+  EXPECT_EQ(AppliedMigrations(options.url).size(), EmbeddedMigrations().size());
+  database_ = *std::move(database);
+  const auto stored = stores().environments->Get(tenant_, environment.id);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->name, "env");
+  const NodeRegistration node = MakeNode("node-1");
+  EXPECT_EQ(MakeSession(*stored, {node.id}).session.environment_id, environment.id);
+}
+
 TEST_F(DatabaseTest, UnreachableDatabaseIsUnavailable) {
   PoolOptions options;
   options.url = "host=/nonexistent dbname=x user=postgres";

@@ -49,11 +49,20 @@ binaries_to() {
   for name in "$@"; do
     for file in "${BINARIES[@]}"; do
       [[ ${file##*/} != "$name" ]] || {
-        install -m 755 "$PADDOCK_BUILD/$file" "$tree/usr/bin/$name"
+        install -m 755 "$(binary_of "$file")" "$tree/usr/bin/$name"
         strip --strip-unneeded "$tree/usr/bin/$name"
       }
     done
   done
+}
+
+# PADDOCK_CONTROLPLANE: another program in its place.
+binary_of() {
+  if [[ ${1##*/} == controlplane ]]; then
+    echo "${PADDOCK_CONTROLPLANE:-$PADDOCK_BUILD/$1}"
+  else
+    echo "$PADDOCK_BUILD/$1"
+  fi
 }
 
 shell_programs() { package_programs "$1" bash coreutils diffutils grep sed; }
@@ -101,7 +110,7 @@ settings_of() {
 # The scripts of an image lie in /usr/lib/paddock.
 scripts_of() {
   case $1 in
-    tools) printf '%s\n' certificates.sh certificates node-companion main-job ;;
+    tools) printf '%s\n' certificates.sh certificates node-companion node-list main-job ;;
     postgresql) echo postgresql ;;
   esac
 }

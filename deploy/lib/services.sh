@@ -277,7 +277,8 @@ node_down() {
   local i=$1 directory
   directory=$(node_directory "$i")
   stop_process "node-$i" 20
-  if [[ -f $directory/agent.flags ]]; then
+  # A slot that is another's now was given up when everything was gone.
+  if [[ -f $directory/agent.flags ]] && claim_slot "$i" "$directory"; then
     timeout -k 5 180 "$PADDOCK_HOME/bin/nodeagent" cleanup "--flagfile=$directory/agent.flags" || return
   fi
   release_slot "$i" "$directory"

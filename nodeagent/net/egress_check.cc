@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nodeagent/net/forwarding.h"
 #include "nodeagent/net/netlink_socket.h"
@@ -32,6 +33,20 @@ std::vector<std::string> FindDroppingChains(absl::string_view json, absl::string
                                   StringOf(chain, "name")));
   }
   return chains;
+}
+
+absl::Status RefuseIpv6Alone(absl::string_view listen, bool has_ipv4_route) {
+  if (!absl::StartsWith(listen, "[") || has_ipv4_route) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "this machine has the address ", listen,
+      " and no IPv4 default route: sandboxes have IPv4 addresses alone, and would reach "
+      "nothing. Give its network IPv4 as well (dual stack)"));
+}
+
+absl::Status CheckKnowsIpv4(absl::string_view listen) {
+  absl::StatusOr<NetlinkSocket> route = NetlinkSocket::Open(NETLINK_ROUTE);
+  if (!route.ok()) return route.status();
+  return RefuseIpv6Alone(listen, DefaultRouteMtu(*route).ok());
 }
 
 std::vector<std::string> CheckEgress(const NetworkPlan& plan, Nft& host_nft) {

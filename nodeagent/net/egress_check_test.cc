@@ -7,6 +7,7 @@ namespace paddock::nodeagent {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 TEST(EgressCheckTest, FindsForeignChainsThatDropForwardedPackets) {
@@ -25,6 +26,17 @@ TEST(EgressCheckTest, FindsForeignChainsThatDropForwardedPackets) {
       {"chain": {"family": "ip", "table": "filter", "name": "DOCKER-USER"}}]})",
                                  "paddock-1"),
               ElementsAre("ip filter FORWARD"));
+}
+
+TEST(EgressCheckTest, AMachineWithIpv6AloneIsRefusedWithTheReason) {
+  const absl::Status refused = RefuseIpv6Alone("[fd00::7]:7501", false);
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("[fd00::7]:7501 and no IPv4 default route"));
+  EXPECT_TRUE(RefuseIpv6Alone("[fd00::7]:7501", true).ok()) << "dual stack";
+  // A machine without a way out is a machine all the same.
+  EXPECT_TRUE(RefuseIpv6Alone("192.0.2.7:7501", false).ok());
+  EXPECT_TRUE(RefuseIpv6Alone("node.example:7501", false).ok());
 }
 
 TEST(EgressCheckTest, SurvivesWhatIsNoListOfChains) {

@@ -103,6 +103,7 @@ class FleetTest : public testing::Test {
     deps.timers = &timers_;
     registries_.push_back(std::make_unique<prometheus::Registry>());
     deps.registry = registries_.back().get();
+    deps.node_listing = node_listing_;
     return std::make_unique<ControlPlane>(deps, settings_);
   }
 
@@ -113,6 +114,7 @@ class FleetTest : public testing::Test {
     node.address = name + ":1";
     node.epoch = "epoch-1";
     node.boot_id = "boot-1";
+    node.details["kubernetes_node"] = "cluster/" + name + "/uid-of-" + name;
     node.capacity = {100'000, int64_t{64} << 30, int64_t{64} << 30, sessions};
     auto joined = fleet_.Join(control_plane_->node_registry(), node);
     EXPECT_TRUE(joined.ok()) << joined.status();
@@ -199,6 +201,8 @@ class FleetTest : public testing::Test {
   const Tenant tenant_ = {"acme", "research"};
   Settings settings_;
   std::vector<std::unique_ptr<prometheus::Registry>> registries_;
+  // Of replicas that are made from now on.
+  std::function<absl::StatusOr<std::string>()> node_listing_;
   FakeFleet fleet_;
   ThreadTimers timers_;
   std::unique_ptr<Database> database_;

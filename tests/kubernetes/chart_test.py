@@ -173,7 +173,7 @@ class ChartTest(unittest.TestCase):
             if document:
                 other[(document["kind"], document["metadata"]["name"])] = document
         cluster_wide = [k for k in self.manifests if k[0].startswith("Cluster")]
-        self.assertEqual(len(cluster_wide), 4)
+        self.assertEqual(len(cluster_wide), 6)
         for key in cluster_wide:
             self.assertNotIn(key, other)
 
@@ -184,9 +184,34 @@ class ChartTest(unittest.TestCase):
         signer = self.manifests[("ClusterRole", "fleet-paddock-certificates")]["rules"]
         bound = [r for r in signer if r["resources"] == ["signers"]]
         self.assertEqual(bound[0]["resourceNames"], ["paddock.local/node-agent"])
-        subjects = [s["name"] for key, m in self.manifests.items() if key[0].endswith("RoleBinding")
-                    for s in m["subjects"]]
-        self.assertNotIn("paddock-control-plane", subjects)
+
+    def test_only_the_container_that_lists_nodes_may_ask_the_api_server(self):
+        def control_plane(manifests):
+            subjects = [s["name"] for key, m in manifests.items() if key[0].endswith("RoleBinding")
+                        for s in m["subjects"]]
+            spec = manifests[("Deployment", "paddock-control-plane")]["spec"]["template"]["spec"]
+            self.assertIs(spec["automountServiceAccountToken"], False)
+            return spec, "paddock-control-plane" in subjects
+
+        spec, bound = control_plane(self.manifests)
+        self.assertTrue(bound)
+        rules = self.manifests[("ClusterRole", "fleet-paddock-control-plane")]["rules"]
+        self.assertEqual(rules, [{"apiGroups": [""], "resources": ["nodes"], "verbs": ["list"]}])
+        containers = {c["name"]: c for c in spec["containers"]}
+        mounts = {name: {m["name"]: m for m in c["volumeMounts"]} for name, c in containers.items()}
+        self.assertIn("token", mounts["node-list"])
+        self.assertNotIn("token", mounts["control-plane"])
+        self.assertIs(mounts["control-plane"]["nodes"]["readOnly"], True)
+        self.assertIn("--node_listing=/run/paddock/nodes", containers["control-plane"]["args"])
+        self.assertEqual({e["name"]: e["value"] for e in containers["node-list"]["env"]}, {"FILE": "/run/paddock/nodes"})
+        # Without it there is nothing of it.
+        manifests = render({"controlPlane": {"watchNodes": False}})
+        spec, bound = control_plane(manifests)
+        self.assertFalse(bound)
+        self.assertEqual([c["name"] for c in spec["containers"]], ["control-plane"])
+        self.assertEqual({v["name"] for v in spec["volumes"]}, {"public", "internal"})
+        self.assertNotIn("node_listing", str(spec))
+        self.assertNotIn(("ClusterRole", "fleet-paddock-control-plane"), manifests)
 
     def test_external_database(self):
         manifests = render({"database": {"existingSecret": "mine", "secretKey": "dsn"}})
@@ -211,7 +236,20 @@ class ChartTest(unittest.TestCase):
     def test_ipv6(self):
         args = render({"ipv6": True})[("Deployment", "paddock-control-plane")]["spec"]["template"]["spec"][
             "containers"][0]["args"]
-        self.assertIn("--listen=[::]:7443", args)
+        listeners = [a for a in args if re.match(r"--([a-z]+_)?listen=", a)]
+        self.assertEqual(len(listeners), 5)
+        for listener in listeners:
+            self.assertIn("=[::]:", listener)
+
+    def test_agents_serve_on_the_address_that_the_kubelet_names(self):
+        """The first of a node with several, of whatever family; the program adds brackets."""
+        agent = next(c for c in agent_of(self.manifests)["containers"] if c["name"] == "agent")
+        env = {e["name"]: e["valueFrom"]["fieldRef"]["fieldPath"] for e in agent["env"]}
+        self.assertEqual(env["HOST_IP"], "status.hostIP")
+        self.assertIn("--listen=$(HOST_IP):7501", agent["args"])
+        self.assertIn("--metrics_listen=$(HOST_IP):7601", agent["args"])
+        # Where a refusal to start says why.
+        self.assertIn("--termination_log=/dev/termination-log", agent["args"])
 
     def test_key_is_printed_at_the_install_only(self):
         key = ("Job", "paddock-api-key")

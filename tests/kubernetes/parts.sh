@@ -116,55 +116,6 @@ unscathed() {
   counter_lives "$first" || fail "the session's process was interrupted"
 }
 
-part_agent_pod() {
-  local pod generation
-  start_counter "$first"
-  generation=$(session_field "$first" generation)
-  pod=$(pod_of node-agent)
-  k delete pod "$pod" --wait=true --timeout=120s >/dev/null
-  rolled_out daemonset/paddock-node-agent
-  wait_until 60 "the next agent" agent_answers || fail "no exec after the agent's pod was deleted"
-  unscathed "$generation"
-  say "   deleted: adopted"
-  pod=$(pod_of node-agent)
-  k delete pod "$pod" --force --grace-period=0 >/dev/null 2>&1
-  wait_until 30 "another pod" another_agent "$pod" || fail "no other pod"
-  rolled_out daemonset/paddock-node-agent
-  wait_until 90 "the next agent" agent_answers || fail "no exec after the agent's pod was killed"
-  unscathed "$generation"
-  say "   killed: adopted"
-}
-
-# The agent's process alone, as the kernel's OOM killer ends it; and an eviction.
-part_agent_killed() {
-  local pod generation restarts
-  start_counter "$first"
-  generation=$(session_field "$first" generation)
-  pod=$(pod_of node-agent)
-  restarts=$(restarts_of "$pod")
-  k exec "$pod" -c agent -- bash -c '
-    for process in /proc/[0-9]*; do
-      [[ $(readlink $process/ns/mnt) == "$(readlink /proc/self/ns/mnt)" ]] || continue
-      [[ $(readlink $process/exe) == /usr/bin/nodeagent ]] || continue
-      grep -qzE "^(gateway|pair-maker)$" $process/cmdline || kill -KILL ${process##*/}
-    done' >/dev/null 2>&1 || true
-  wait_until 60 "the container's restart" restarted "$pod" "$restarts" || fail "the agent wasn't killed"
-  wait_until 90 "the agent again" agent_answers || fail "no exec after the agent was killed"
-  unscathed "$generation"
-  say "   SIGKILL: adopted"
-  kubectl create --raw "/api/v1/namespaces/$namespace/pods/$pod/eviction" -f - >/dev/null <<END
-{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$pod", "namespace": "$namespace"}}
-END
-  wait_until 60 "another pod" another_agent "$pod" || fail "no other pod"
-  rolled_out daemonset/paddock-node-agent
-  wait_until 90 "the next agent" agent_answers || fail "no exec after the eviction"
-  unscathed "$generation"
-  say "   evicted: adopted"
-}
-
-restarts_of() { k get pod "$1" -o json | jq '[.status.containerStatuses[] | select(.name == "agent") | .restartCount][0]'; }
-restarted() { (($(restarts_of "$1") > $2)); }
-
 # A node that can't run sessions as it is told to says why where kubectl shows it, and touches nothing.
 part_refusal() {
   helm_upgrade --set nodeAgent.subnet=10.231.64.0/18
@@ -260,9 +211,12 @@ part_agent_roll() {
   local before
   make_herd
   before=$(herd)
+  start_writers
+  wait_until 30 "the load" writers_wrote 2 || fail "the load doesn't get on"
   k rollout restart daemonset/paddock-node-agent >/dev/null
   rolled_out daemonset/paddock-node-agent
   wait_until 90 "the agents" agent_answers || fail "no exec after the roll"
+  end_writers
   [[ $(herd) == "$before" ]] || fail "sessions before: $before; after: $(herd)"
   say "   $(wc -l <<<"$before") sessions as before"
   print_memory
@@ -277,17 +231,6 @@ print_memory() {
       part=$(tr "\0" "\n" <$process/cmdline | sed -n "2{/^--/!p}")
       printf "   %-32s %s kB resident\n" "${program##*/} $part" "$(sed -n "s/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p" $process/status)"
     done'
-}
-
-part_database() {
-  local generation
-  generation=$(session_field "$first" generation)
-  k delete pod paddock-postgresql-0 --wait=true --timeout=120s >/dev/null
-  rolled_out statefulset/paddock-postgresql
-  wait_until 60 "the API after the database's restart" call AdminService/ListNodes || fail "no answer"
-  wait_until 60 "a ready node" node_is NODE_STATE_READY || fail "no node is ready again"
-  [[ $(session_field "$first" generation) == "$generation" ]] || fail "the session was placed anew"
-  call SessionService/DeleteSession "{\"session_id\": \"$(new_session "$environment")\"}" >/dev/null
 }
 
 node_refuses() { call AdminService/ListNodes | grep "$1" >/dev/null; }
@@ -337,22 +280,6 @@ part_certificates() {
   [[ ${restarts//[ 0]/} == "" ]] || fail "a replica was restarted: $restarts"
   [[ $(k get pods -l app.kubernetes.io/component=control-plane -o name | sort) == "$pods" ]] || fail "other pods"
   agent_answers || fail "no exec with the new certificates"
-}
-
-part_upgrade() {
-  local before
-  before=$(herd)
-  helm_upgrade --set controlPlane.drainSeconds=12 --set nodeAgent.podAnnotations.step=second
-  rolled_out deployment/paddock-control-plane
-  rolled_out daemonset/paddock-node-agent
-  wait_until 90 "the agents" agent_answers || fail "no exec after the upgrade"
-  [[ $(herd) == "$before" ]] || fail "the upgrade lost sessions"
-  helm -n "$namespace" rollback paddock >/dev/null || fail "helm rollback"
-  rolled_out deployment/paddock-control-plane
-  rolled_out daemonset/paddock-node-agent
-  wait_until 90 "the agents" agent_answers || fail "no exec after the rollback"
-  [[ $(herd) == "$before" ]] || fail "the rollback lost sessions"
-  call AdminService/ListApiKeys | jq -e '[.api_keys[] | select(.name == "first")] | length == 1' >/dev/null || fail "another first key"
 }
 
 # Nodes clean, then nothing but the database's volume.
