@@ -199,8 +199,8 @@ absl::Status PathNotFound(absl::string_view path) {
 }
 
 absl::Status ParentNotDirectory(absl::string_view path) {
-  return MakeError(ErrorReason::kPathNotFound,
-                   absl::StrCat("path: not a directory: a parent of ", Quote(path)));
+  return FieldError(ErrorReason::kPathNotFound, "path",
+                    absl::StrCat("not a directory: a parent of ", Quote(path)));
 }
 
 absl::Status EnvironmentNameTaken(absl::string_view name) {
