@@ -63,8 +63,8 @@ absl::Status NotFound(ErrorReason reason, absl::string_view kind, absl::string_v
 }
 
 absl::Status Retryable(ErrorReason reason, absl::string_view message, absl::Duration delay,
-                       ErrorMetadata metadata = {}) {
-  absl::Status status = MakeError(reason, message, std::move(metadata));
+                       const ErrorMetadata& metadata = {}) {
+  absl::Status status = MakeError(reason, message, metadata);
   SetRetryDelay(&status, delay);
   return status;
 }
@@ -188,6 +188,11 @@ absl::Status ApiKeyNotFound(absl::string_view id) {
 absl::Status PathNotFound(absl::string_view path) {
   return MakeError(ErrorReason::kPathNotFound,
                    absl::StrCat("path: no such file or directory: ", Quote(path)));
+}
+
+absl::Status ParentNotDirectory(absl::string_view path) {
+  return MakeError(ErrorReason::kPathNotFound,
+                   absl::StrCat("path: not a directory: a parent of ", Quote(path)));
 }
 
 absl::Status EnvironmentNameTaken(absl::string_view name) {

@@ -52,6 +52,8 @@ absl::Status SessionNotFound(absl::string_view id);
 absl::Status NodeNotFound(absl::string_view id);
 absl::Status ApiKeyNotFound(absl::string_view id);
 absl::Status PathNotFound(absl::string_view path);
+// As PathNotFound, where something on the way to `path` is a file.
+absl::Status ParentNotDirectory(absl::string_view path);
 absl::Status EnvironmentNameTaken(absl::string_view name);
 // The same request_id came with another body before.
 absl::Status RequestIdReused(absl::string_view request_id);

@@ -40,6 +40,7 @@ std::vector<absl::Status> EveryError() {
       errors::NodeNotFound("node_1"),
       errors::ApiKeyNotFound("apikey_1"),
       errors::PathNotFound("/x"),
+      errors::ParentNotDirectory("/x/y"),
       errors::EnvironmentNameTaken("n"),
       errors::RequestIdReused("r"),
       errors::EnvironmentArchived("env_1"),

@@ -15,6 +15,7 @@ namespace {
 
 using nlohmann::json;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 json Toolset(const std::string& server) {
@@ -159,6 +160,18 @@ TEST(AgentRulesTest, BoundsAreInclusive) {
   }
   agent.tools.resize(256, {{"type", "agent_toolset_20260401"}});
   EXPECT_TRUE(ValidateAgent(agent).ok()) << ValidateAgent(agent);
+}
+
+TEST(AgentRulesTest, TooManyServersAreTheOnlyMistakeThatIsTold) {
+  Agent agent = Stored();
+  agent.mcp_servers.clear();
+  agent.tools.clear();
+  for (int i = 0; i < 21; ++i) {
+    const std::string name = absl::StrCat("n", i);
+    agent.mcp_servers.push_back({name, "https://x.com"});
+    agent.tools.push_back(Toolset(name));
+  }
+  EXPECT_THAT(Fields(ValidateAgent(agent)), ElementsAre("mcp_servers"));
 }
 
 TEST(AgentRulesTest, AnAgentOfMoreThanAMebibyteIsRefused) {

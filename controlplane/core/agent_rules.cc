@@ -50,7 +50,8 @@ class AgentChecker {
   }
 
   void CheckServers(const std::vector<McpServer>& servers) {
-    if (!CheckCount("mcp_servers", servers.size(), kMaxMcpServers)) return;
+    all_names_known_ = CheckCount("mcp_servers", servers.size(), kMaxMcpServers);
+    if (!all_names_known_) return;
     for (size_t i = 0; i < servers.size() && !violations_->full(); ++i) {
       const std::string path = Path(absl::StrCat("mcp_servers[", i, "]"));
       CheckText(path + ".name", servers[i].name, 1, kMaxServerNameCharacters, Controls::kRefused,
@@ -108,6 +109,7 @@ class AgentChecker {
   void CheckToolset(const std::string& path, const nlohmann::json& tool) {
     const std::string* server = StringMember(tool, "mcp_server_name");
     if (server == nullptr) return;  // CheckTool says so.
+    if (!all_names_known_) return;
     if (server_names_.count(*server) == 0) {
       violations_->Add(path + ".mcp_server_name", "must be the name of one of mcp_servers");
     } else {
@@ -117,6 +119,7 @@ class AgentChecker {
 
   const absl::string_view prefix_;
   Violations* const violations_;
+  bool all_names_known_ = true;
   std::set<std::string> server_names_;
   std::set<std::string> used_names_;
 };

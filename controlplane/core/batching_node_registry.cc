@@ -1,7 +1,10 @@
 #include "controlplane/core/batching_node_registry.h"
 
+#include <algorithm>
+#include <iterator>
+#include <limits>
 #include <set>
-#include <tuple>
+#include <utility>
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
@@ -14,27 +17,24 @@ namespace paddock {
 namespace {
 
 constexpr absl::Duration kImagesAge = absl::Seconds(20);
+// Above it there are no placements.
+constexpr int64_t kNoRevision = std::numeric_limits<int64_t>::max();
 
-// Equal for reports that say the same, in whatever order.
-size_t DigestOf(const std::vector<SessionStatus>& sessions) {
-  size_t digest = sessions.size();
-  for (const SessionStatus& status : sessions) {
-    digest += absl::HashOf(status.session_id, status.generation, static_cast<int>(status.state),
-                           status.reason);
-  }
-  return digest;
+// The agent must register again, or end.
+absl::Status NewerAgent() {
+  return absl::FailedPreconditionError("a newer agent has registered, or the node was removed");
 }
 
 absl::Status CheckRegistration(const NodeRegistration& node) {
   if (!IsWellFormedId(kNodePrefix, node.id.value())) {
-    return errors::InvalidField("node_id", "must be `node_` and 26 characters.");
+    return errors::InvalidField("node_id", "must be `node_` and 26 characters");
   }
-  if (node.address.empty()) return errors::InvalidField("address", "must not be empty.");
-  if (node.epoch.empty()) return errors::InvalidField("epoch", "must not be empty.");
+  if (node.address.empty()) return errors::InvalidField("address", "must not be empty");
+  if (node.epoch.empty()) return errors::InvalidField("epoch", "must not be empty");
   const NodeResources& capacity = node.capacity;
   if (capacity.cpu_millis <= 0 || capacity.memory_bytes <= 0 || capacity.disk_bytes <= 0 ||
       capacity.sessions <= 0) {
-    return errors::InvalidField("capacity", "must be positive in every resource.");
+    return errors::InvalidField("capacity", "must be positive in every resource");
   }
   return absl::OkStatus();
 }
@@ -88,15 +88,20 @@ absl::StatusOr<HeartbeatAnswer> BatchingNodeRegistry::Register(
                               {"rebooted", registered.rebooted},
                               {"sessions", registration.sessions.size()}});
   // Nothing is applied yet, so absence says nothing.
-  HeartbeatReport report;
+  Written written;
+  HeartbeatReport& report = written.pending.report;
   report.id = registration.id;
   report.epoch = registration.epoch;
   report.sessions = registration.sessions;
   report.images = registration.images;
-  HeartbeatOutcome outcome;
-  outcome.kind = HeartbeatOutcome::Kind::kWritten;
-  outcome.revision = registered.revision;
-  absl::StatusOr<HeartbeatAnswer> processed = Process(report, outcome);
+  written.revision = registered.revision;
+  written.look = history_.Begin(report, registered.revision, deps_.clock->Monotonic());
+  PADDOCK_RETURN_IF_ERROR(UpdateImages({&report}));
+  PADDOCK_ASSIGN_OR_RETURN(auto placements,
+                           deps_.store->Placements({{report.id, report.epoch, 0, {}}}));
+  if (!placements[0].has_value()) return NewerAgent();
+  written.placements = *std::move(placements[0]);
+  absl::StatusOr<HeartbeatAnswer> processed = Process(written);
   if (processed.ok()) deps_.wake_reconciler();
   return processed;
 }
@@ -119,6 +124,10 @@ void BatchingNodeRegistry::RunBatches() {
       mutex_.Await(absl::Condition(this, &BatchingNodeRegistry::HasPending));
       mutex_.AwaitWithTimeout(absl::Condition(this, &BatchingNodeRegistry::BatchIsFull),
                               options_.batch_window);
+      if (!IsQuiet()) {
+        mutex_.AwaitWithTimeout(absl::Condition(this, &BatchingNodeRegistry::BatchIsFull),
+                                options_.batch_window_of_many - options_.batch_window);
+      }
       if (ending_ && pending_.empty()) return;
     }
     Write(TakeBatch());
@@ -149,78 +158,134 @@ void BatchingNodeRegistry::Write(std::vector<Pending> batch) {
   for (const Pending& pending : batch) reports.push_back(&pending.report);
   deps_.metrics->ObserveBatch(batch.size());
   absl::StatusOr<std::vector<HeartbeatOutcome>> outcomes = deps_.store->WriteHeartbeats(reports);
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (!outcomes.ok()) {
-      batch[i].callback(outcomes.status());
-      continue;
-    }
-    auto pending = std::make_shared<Pending>(std::move(batch[i]));
-    const HeartbeatOutcome outcome = (*outcomes)[i];
-    const bool scheduled =
-        workers_.TrySchedule([this, pending, outcome] { Answer(*pending, outcome); });
-    if (!scheduled) {
-      pending->callback(errors::Overloaded("the registry of nodes", settings_.heartbeat_interval));
-    }
+  if (!outcomes.ok()) {
+    for (const Pending& pending : batch) pending.callback(outcomes.status());
+    return;
   }
+  const absl::Duration now = deps_.clock->Monotonic();
+  std::vector<Written> written;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const HeartbeatOutcome& outcome = (*outcomes)[i];
+    deps_.metrics->CountHeartbeat(KindName(outcome.kind));
+    if (AnswerUnlessWritten(batch[i], outcome)) continue;
+    Written next;
+    next.look = history_.Begin(batch[i].report, outcome.revision, now);
+    next.revision = outcome.revision;
+    next.pending = std::move(batch[i]);
+    written.push_back(std::move(next));
+  }
+  LookAt(std::move(written));
 }
 
-void BatchingNodeRegistry::Answer(const Pending& pending, const HeartbeatOutcome& outcome) {
-  deps_.metrics->CountHeartbeat(KindName(outcome.kind));
+bool BatchingNodeRegistry::AnswerUnlessWritten(Pending& pending, const HeartbeatOutcome& outcome) {
   HeartbeatAnswer answer = NewAnswer(outcome.revision);
   switch (outcome.kind) {
     case HeartbeatOutcome::Kind::kUnknown:
       pending.callback(errors::NodeNotFound(pending.report.id.value()));
-      return;
+      return true;
     case HeartbeatOutcome::Kind::kSuperseded:
       answer.superseded = true;
       pending.callback(std::move(answer));
-      return;
+      return true;
     case HeartbeatOutcome::Kind::kOld:
       // What it says is outdated, and a newer one carries the desired state.
       answer.revision = pending.report.applied_revision;
       pending.callback(std::move(answer));
-      return;
+      return true;
     case HeartbeatOutcome::Kind::kWritten:
-      pending.callback(Process(pending.report, outcome));
-      return;
+      return false;
+  }
+  return false;
+}
+
+void BatchingNodeRegistry::LookAt(std::vector<Written> written) {
+  std::vector<const HeartbeatReport*> reports;
+  std::vector<NodeStore::PlacementQuery> queries;
+  std::vector<Written*> asking;
+  for (Written& heartbeat : written) {
+    const HeartbeatReport& report = heartbeat.pending.report;
+    reports.push_back(&report);
+    if (!heartbeat.look.needed) continue;
+    const ReportHistory::Look& look = heartbeat.look;
+    // All of a node's placements are above 0.
+    queries.push_back({report.id, report.epoch, look.after_revision,
+                       look.whole ? std::vector<SessionId>() : look.sessions});
+    asking.push_back(&heartbeat);
+  }
+  absl::Status status = UpdateImages(reports);
+  if (status.ok() && !queries.empty()) {
+    auto placements = deps_.store->Placements(queries);
+    status = placements.status();
+    for (size_t i = 0; status.ok() && i < asking.size(); ++i) {
+      if ((*placements)[i].has_value()) {
+        asking[i]->placements = *std::move((*placements)[i]);
+      } else {
+        std::exchange(asking[i]->pending.callback, nullptr)(NewerAgent());
+      }
+    }
+  }
+  for (Written& heartbeat : written) {
+    const HeartbeatCallback& callback = heartbeat.pending.callback;
+    if (callback == nullptr) continue;
+    if (!status.ok()) {
+      callback(status);
+    } else if (!heartbeat.look.needed) {
+      callback(NewAnswer(heartbeat.revision));
+    } else {
+      auto shared = std::make_shared<Written>(std::move(heartbeat));
+      const bool scheduled =
+          workers_.TrySchedule([this, shared] { shared->pending.callback(Process(*shared)); });
+      if (!scheduled) {
+        shared->pending.callback(
+            errors::Overloaded("the registry of nodes", settings_.heartbeat_interval));
+      }
+    }
   }
 }
 
-absl::StatusOr<HeartbeatAnswer> BatchingNodeRegistry::Process(const HeartbeatReport& report,
-                                                              const HeartbeatOutcome& outcome) {
-  HeartbeatAnswer answer = NewAnswer(outcome.revision);
-  PADDOCK_RETURN_IF_ERROR(UpdateImages(report));
-  const size_t digest = DigestOf(report.sessions);
-  bool ordered = false;
-  if (!IsSettled(report, outcome.revision, digest)) {
-    PADDOCK_ASSIGN_OR_RETURN(const std::vector<PlacementState> placements,
-                             deps_.store->Placements(report.id, report.epoch, {}));
-    const ReportPlan plan =
-        PlanReport(placements, report.sessions, report.applied_revision, ReportKind::kComplete);
-    PADDOCK_RETURN_IF_ERROR(Execute(report.id, report.epoch, plan));
-    for (const SessionStop& stop : plan.stops) answer.desired.push_back({outcome.revision, stop});
-    if (plan.settled) {
-      absl::MutexLock lock(&mutex_);
-      settled_[report.id] = {report.epoch, outcome.revision, digest};
-    }
-    // What the plan itself ordered is above that revision, and is sent along.
-    ordered = !plan.settled;
-  }
-  if (ordered || outcome.revision > report.applied_revision) {
-    PADDOCK_ASSIGN_OR_RETURN(std::vector<DesiredSession> desired,
-                             deps_.store->Desired(report.id, report.applied_revision));
-    answer.desired.insert(answer.desired.end(), std::make_move_iterator(desired.begin()),
-                          std::make_move_iterator(desired.end()));
-  }
+absl::StatusOr<HeartbeatAnswer> BatchingNodeRegistry::Process(const Written& written) {
+  const HeartbeatReport& report = written.pending.report;
+  const ReportPlan plan = PlanReport(
+      written.placements, ReportHistory::Concerned(report, written.look, written.placements),
+      report.applied_revision, ReportKind::kComplete);
+  PADDOCK_RETURN_IF_ERROR(Execute(report.id, report.epoch, plan));
+  HeartbeatAnswer answer = NewAnswer(written.revision);
+  for (const SessionStop& stop : plan.stops) answer.desired.push_back({written.revision, stop});
+  PADDOCK_ASSIGN_OR_RETURN(std::vector<DesiredSession> orders, NewOrders(written, plan));
+  answer.desired.insert(answer.desired.end(), std::make_move_iterator(orders.begin()),
+                        std::make_move_iterator(orders.end()));
+  history_.End(report, written.revision, written.look, written.placements, plan,
+               deps_.clock->Monotonic());
   return answer;
 }
 
-bool BatchingNodeRegistry::IsSettled(const HeartbeatReport& report, int64_t revision,
-                                     size_t digest) {
-  absl::MutexLock lock(&mutex_);
-  auto it = settled_.find(report.id);
-  return it != settled_.end() && it->second.epoch == report.epoch &&
-         it->second.revision == revision && it->second.digest == digest;
+absl::StatusOr<std::vector<DesiredSession>> BatchingNodeRegistry::NewOrders(
+    const Written& written, const ReportPlan& plan) {
+  const HeartbeatReport& report = written.pending.report;
+  // What the plan itself ordered is above the revision that was read.
+  const bool ordered = std::any_of(plan.transitions.begin(), plan.transitions.end(),
+                                   [](const auto& step) { return !step.stop_reason.empty(); });
+  std::set<std::pair<absl::string_view, int64_t>> reported;
+  for (const SessionStatus& status : report.sessions) {
+    reported.insert({status.session_id.value(), status.generation});
+  }
+  std::vector<DesiredSession> orders;
+  for (const PlacementState& placement : written.placements) {
+    if (placement.node_revision <= report.applied_revision) continue;
+    if (placement.stop) {
+      orders.push_back(
+          {placement.node_revision,
+           SessionStop{placement.session_id, placement.generation, placement.stop_reason}});
+    } else if (ordered || !plan.restarts.empty() ||
+               reported.count({placement.session_id.value(), placement.generation}) == 0) {
+      // It needs the whole specification.
+      return deps_.store->Desired(report.id, report.applied_revision);
+    }
+  }
+  if (ordered || !plan.restarts.empty()) {
+    return deps_.store->Desired(report.id, report.applied_revision);
+  }
+  return orders;
 }
 
 absl::Status BatchingNodeRegistry::Execute(const NodeId& node, const std::string& epoch,
@@ -246,32 +311,37 @@ absl::Status BatchingNodeRegistry::Execute(const NodeId& node, const std::string
   return absl::OkStatus();
 }
 
-absl::Status BatchingNodeRegistry::UpdateImages(const HeartbeatReport& report) {
-  const size_t digest = absl::HashOf(report.images);
+absl::Status BatchingNodeRegistry::UpdateImages(
+    const std::vector<const HeartbeatReport*>& reports) {
   const absl::Duration now = deps_.clock->Monotonic();
+  std::vector<NodeStore::Images> due;
   {
     absl::MutexLock lock(&mutex_);
-    auto it = images_.find(report.id);
-    // Builds and other replicas write them too, so what was right once isn't for ever.
-    if (it != images_.end() && it->second.digest == digest && now - it->second.at < kImagesAge) {
-      return absl::OkStatus();
+    for (const HeartbeatReport* report : reports) {
+      auto it = images_.find(report->id);
+      // Builds and other replicas write them too, so what was right once isn't for ever.
+      if (it == images_.end() || it->second.digest != absl::HashOf(report->images) ||
+          now - it->second.at >= kImagesAge) {
+        due.push_back({report->id, report->images});
+      }
     }
   }
-  PADDOCK_RETURN_IF_ERROR(deps_.store->WriteImages(report.id, report.images));
+  if (due.empty()) return absl::OkStatus();
+  PADDOCK_RETURN_IF_ERROR(deps_.store->WriteImages(due));
   absl::MutexLock lock(&mutex_);
-  images_[report.id] = {digest, now};
+  for (const NodeStore::Images& node : due) images_[node.id] = {absl::HashOf(node.images), now};
   return absl::OkStatus();
 }
 
 absl::Status BatchingNodeRegistry::ReportSessions(const NodeId& node, const std::string& epoch,
                                                   const std::vector<SessionStatus>& sessions) {
   if (sessions.empty()) return absl::OkStatus();
-  std::vector<SessionId> ids;
-  for (const SessionStatus& status : sessions) ids.push_back(status.session_id);
-  PADDOCK_ASSIGN_OR_RETURN(const std::vector<PlacementState> placements,
-                           deps_.store->Placements(node, epoch, ids));
+  NodeStore::PlacementQuery query = {node, epoch, kNoRevision, {}};
+  for (const SessionStatus& status : sessions) query.sessions.push_back(status.session_id);
+  PADDOCK_ASSIGN_OR_RETURN(const auto placements, deps_.store->Placements({query}));
+  if (!placements[0].has_value()) return NewerAgent();
   // What runs there and shouldn't is answered by the next heartbeat.
-  return Execute(node, epoch, PlanReport(placements, sessions, 0, ReportKind::kChangesOnly));
+  return Execute(node, epoch, PlanReport(*placements[0], sessions, 0, ReportKind::kChangesOnly));
 }
 
 HeartbeatAnswer BatchingNodeRegistry::NewAnswer(int64_t revision) const {

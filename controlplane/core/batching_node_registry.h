@@ -15,15 +15,16 @@
 #include "common/thread_pool.h"
 #include "controlplane/core/fleet_metrics.h"
 #include "controlplane/core/nodes.h"
+#include "controlplane/core/report_history.h"
 #include "controlplane/core/report_plan.h"
 #include "controlplane/core/session_driver.h"
 #include "controlplane/core/settings.h"
 
 namespace paddock {
 
-// NodeRegistry that writes the heartbeats of many nodes in one transaction, and looks at a node's
-// sessions only when its report or its desired state has changed. Has threads of its own, so that
-// creates can't starve heartbeats. Thread-safe.
+// NodeRegistry that writes the heartbeats of many nodes in one transaction, and reads for all of
+// them at once only what their reports or desired states have that is new (ReportHistory). Has
+// threads of its own, so that creates can't starve heartbeats. Thread-safe.
 class BatchingNodeRegistry : public NodeRegistry {
  public:
   struct Deps {
@@ -35,8 +36,11 @@ class BatchingNodeRegistry : public NodeRegistry {
     Clock* clock = Clock::Real();
   };
   struct Options {
-    // How long the first heartbeat of a batch waits for others.
+    // How long the first heartbeat of a batch waits for others; longer when there are many, as
+    // then a batch saves more than the wait costs.
     absl::Duration batch_window = absl::Milliseconds(20);
+    size_t many = 5;
+    absl::Duration batch_window_of_many = absl::Milliseconds(100);
     size_t max_batch = 500;
     size_t max_queued = 20'000;
     int threads = 2;
@@ -60,22 +64,27 @@ class BatchingNodeRegistry : public NodeRegistry {
     size_t digest = 0;
     absl::Duration at;  // Monotonic.
   };
-  // The last report of a node that led to nothing; an equal one leads to nothing again.
-  struct Settled {
-    std::string epoch;
-    int64_t revision = 0;
-    size_t digest = 0;
+  // A heartbeat that was written, on its way to its answer.
+  struct Written {
+    Pending pending;
+    int64_t revision = 0;  // The node's.
+    ReportHistory::Look look;
+    std::vector<PlacementState> placements;  // What the look asked for.
   };
 
   void RunBatches();
   std::vector<Pending> TakeBatch();
   void Write(std::vector<Pending> batch);
-  void Answer(const Pending& pending, const HeartbeatOutcome& outcome);
-  absl::StatusOr<HeartbeatAnswer> Process(const HeartbeatReport& report,
-                                          const HeartbeatOutcome& outcome);
-  bool IsSettled(const HeartbeatReport& report, int64_t revision, size_t digest);
+  // Answers what needs no look, and reads what the others need.
+  void LookAt(std::vector<Written> written);
+  // Answers at once unless the heartbeat was written; then it is left to the caller.
+  bool AnswerUnlessWritten(Pending& pending, const HeartbeatOutcome& outcome);
+  absl::StatusOr<HeartbeatAnswer> Process(const Written& written);
+  // What the agent hasn't applied yet, as far as it doesn't report it already.
+  absl::StatusOr<std::vector<DesiredSession>> NewOrders(const Written& written,
+                                                        const ReportPlan& plan);
   absl::Status Execute(const NodeId& node, const std::string& epoch, const ReportPlan& plan);
-  absl::Status UpdateImages(const HeartbeatReport& report);
+  absl::Status UpdateImages(const std::vector<const HeartbeatReport*>& reports);
   HeartbeatAnswer NewAnswer(int64_t revision) const;
   bool HasPending() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return ending_ || !pending_.empty();
@@ -84,13 +93,17 @@ class BatchingNodeRegistry : public NodeRegistry {
     return ending_ || pending_.size() >= options_.max_batch;
   }
 
+  bool IsQuiet() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return !ending_ && pending_.size() < options_.many;
+  }
+
   const Deps deps_;
   const Settings settings_;
   const Options options_;
+  ReportHistory history_;
   absl::Mutex mutex_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
-  std::map<NodeId, Settled> settled_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, WrittenImages> images_ ABSL_GUARDED_BY(mutex_);
   ThreadPool workers_;
   std::thread batcher_;

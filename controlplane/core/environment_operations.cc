@@ -152,7 +152,6 @@ absl::StatusOr<std::unique_ptr<Subscription>> EnvironmentOperations::Watch(const
                                                                            int64_t after_revision,
                                                                            Watcher watcher) {
   PADDOCK_RETURN_IF_ERROR(CheckId(id));
-  if (after_revision < 0) return errors::InvalidField("after_revision", "must not be negative");
   return WatchResource<Environment>(
       hub_, WatchKind::kEnvironment, id.value(), after_revision,
       [store = store_, tenant, id] { return store->Get(tenant, id); }, std::move(watcher));

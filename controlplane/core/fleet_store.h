@@ -70,8 +70,8 @@ class FleetStore {
                                                                   int limit) = 0;
 
   // Numbers of sessions that run on a node, or are being ended there so that they can go elsewhere,
-  // for the nodes that have any.
-  virtual absl::StatusOr<std::map<NodeId, int64_t>> RunCounts() = 0;
+  // of those of `nodes` that have any.
+  virtual absl::StatusOr<std::map<NodeId, int64_t>> RunCounts(const std::vector<NodeId>& nodes) = 0;
 
   // Removes what has expired: request ids after 48 h, changes after a minute, released placements
   // after an hour, leases. In batches; answers the number of rows.

@@ -25,9 +25,13 @@ class LossDetector {
     int64_t heartbeat_counter = 0;  // Unchanged for lost_after.
   };
 
-  // What one successful read at `now` (monotonic) showed. `runs`: sessions with a run by node. The
-  // nodes whose counter has stood still for lost_after; none when more than a third of the nodes
-  // have been silent for not_ready_after. Silent nodes on which nothing runs aren't counted.
+  // The nodes that Observe will take for silent when it is given the same read. Changes nothing.
+  std::vector<NodeId> Silent(absl::Duration now, const std::vector<Node>& nodes) const;
+
+  // What one successful read at `now` (monotonic) showed. `runs`: sessions with a run, of each
+  // silent node. The nodes whose counter has stood still for lost_after; none when more than a
+  // third of the nodes have been silent for not_ready_after. Silent nodes on which nothing runs
+  // aren't counted.
   std::vector<Lost> Observe(absl::Duration now, const std::vector<Node>& nodes,
                             const std::map<NodeId, int64_t>& runs);
 
@@ -39,6 +43,10 @@ class LossDetector {
     int64_t counter = 0;
     absl::Duration since;  // When the counter was first read at this value.
   };
+
+  // What `node` is seen as at `now`; `known`: whether earlier reads count.
+  Seen Look(absl::Duration now, const Node& node, bool known) const;
+  bool IsSilent(absl::Duration now, const Node& node, const Seen& seen) const;
 
   const Settings settings_;
   std::map<NodeId, Seen> seen_;

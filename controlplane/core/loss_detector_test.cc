@@ -28,7 +28,12 @@ class LossDetectorTest : public testing::Test {
       for (int i = 0; i < 4; ++i) {
         if (silent.count(i) == 0) ++nodes_[i].heartbeat_counter;
       }
-      lost = detector_.Observe(now_, nodes_, runs_);
+      // Only what is asked for is known.
+      std::map<NodeId, int64_t> runs;
+      for (const NodeId& id : detector_.Silent(now_, nodes_)) {
+        if (runs_.count(id) > 0) runs[id] = runs_[id];
+      }
+      lost = detector_.Observe(now_, nodes_, runs);
     }
     return lost;
   }
@@ -73,6 +78,13 @@ TEST_F(LossDetectorTest, SilentNodesWithoutRunsDontCount) {
   const auto lost = Watch(absl::Minutes(2), {1, 2});
   ASSERT_EQ(lost.size(), 1u);
   EXPECT_EQ(lost[0].id.value(), "node-2");
+}
+
+TEST_F(LossDetectorTest, NobodyIsAskedAboutWhileAllBeat) {
+  Watch(absl::Seconds(30), {});
+  EXPECT_TRUE(detector_.Silent(now_, nodes_).empty());
+  Watch(settings_.not_ready_after + absl::Seconds(1), {2});
+  EXPECT_EQ(detector_.Silent(now_, nodes_), std::vector<NodeId>{NodeId("node-2")});
 }
 
 TEST_F(LossDetectorTest, StepsOfTheDatabasesClockMakeNobodyLost) {

@@ -32,7 +32,7 @@ absl::StatusOr<Node> NodeService::Uncordon(const NodeId& id) {
 absl::StatusOr<Node> NodeService::StartDrain(const NodeId& id,
                                              std::optional<absl::Duration> deadline) {
   if (deadline.has_value() && *deadline < absl::ZeroDuration()) {
-    return errors::InvalidField("deadline", "must not be negative.");
+    return errors::InvalidField("deadline", "must not be negative");
   }
   if (deadline.has_value()) deadline = std::min(*deadline, kMaxDeadline);
   absl::StatusOr<Node> node = store_->SetDraining(id, deadline);

@@ -61,6 +61,7 @@ struct PlacementState {
   int64_t generation = 0;
   int64_t node_revision = 0;
   bool stop = false;  // Its end was ordered.
+  std::string stop_reason;
   absl::Duration age;
   OnNodeLoss on_node_loss = OnNodeLoss::kKeep;
   // Of the session, while it exists and is at this generation.
@@ -85,17 +86,30 @@ class NodeStore {
   virtual absl::StatusOr<std::vector<HeartbeatOutcome>> WriteHeartbeats(
       const std::vector<const HeartbeatReport*>& heartbeats) = 0;
 
-  // The images that the node has now.
-  virtual absl::Status WriteImages(const NodeId& id, const std::vector<std::string>& images) = 0;
+  struct Images {
+    NodeId id;
+    std::vector<std::string> images;
+  };
+  // The images that the nodes have now; one transaction.
+  virtual absl::Status WriteImages(const std::vector<Images>& nodes) = 0;
 
   // Entries above `after_revision`, by revision.
   virtual absl::StatusOr<std::vector<DesiredSession>> Desired(const NodeId& id,
                                                               int64_t after_revision) = 0;
 
-  // The node's placements that aren't released; only those of `sessions` unless that is empty.
-  // FAILED_PRECONDITION when `epoch` isn't the node's newest, NOT_FOUND for an unknown node.
-  virtual absl::StatusOr<std::vector<PlacementState>> Placements(
-      const NodeId& id, const std::string& epoch, const std::vector<SessionId>& sessions) = 0;
+  // Some placements of one node, none of them released.
+  struct PlacementQuery {
+    NodeId id;
+    std::string epoch;
+    // Those of sessions whose desired state changed later than that, …
+    int64_t after_revision = 0;
+    // … and of these.
+    std::vector<SessionId> sessions;
+  };
+  // In the order of the queries, for many nodes at once. nullopt: `epoch` isn't the node's newest,
+  // or the node is unknown.
+  virtual absl::StatusOr<std::vector<std::optional<std::vector<PlacementState>>>> Placements(
+      const std::vector<PlacementQuery>& queries) = 0;
 
   struct Absent {
     SessionId session_id;

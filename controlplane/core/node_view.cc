@@ -5,9 +5,14 @@
 
 namespace paddock {
 
-NodeView::Nodes NodeView::Get() const {
+NodeView::Fleet NodeView::Current() const {
   absl::MutexLock lock(&mutex_);
-  return nodes_;
+  return fleet_;
+}
+
+NodeView::Fleet NodeView::FleetOf(std::vector<Node> nodes) {
+  auto recent = std::make_shared<RecentCharges>(nodes);
+  return {std::make_shared<const std::vector<Node>>(std::move(nodes)), std::move(recent)};
 }
 
 absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
@@ -24,12 +29,13 @@ absl::Status NodeView::RefreshIfOlder(absl::Duration age) {
   }
   const absl::Duration begun = clock_->Monotonic();
   absl::StatusOr<std::vector<Node>> nodes = store_->ListAll();
+  Fleet old;  // Ends outside of the lock.
   absl::MutexLock lock(&mutex_);
   refreshing_ = false;
   last_refresh_ = nodes.status();
   if (!nodes.ok()) return nodes.status();
   Mark(&*nodes);
-  nodes_ = std::make_shared<const std::vector<Node>>(*std::move(nodes));
+  old = std::exchange(fleet_, FleetOf(*std::move(nodes)));
   read_at_ = begun;
   return absl::OkStatus();
 }
@@ -41,17 +47,20 @@ void NodeView::Avoid(const NodeId& id) {
   const bool news = until <= now;
   until = now + kAvoidFor;
   if (!news) return;
-  std::vector<Node> nodes = *nodes_;
-  Mark(&nodes);
-  nodes_ = std::make_shared<const std::vector<Node>>(std::move(nodes));
+  MarkAgain();
 }
 
 void NodeView::Trust(const NodeId& id) {
   absl::MutexLock lock(&mutex_);
   if (avoid_until_.empty() || avoid_until_.erase(id) == 0) return;
-  std::vector<Node> nodes = *nodes_;
+  MarkAgain();
+}
+
+void NodeView::MarkAgain() {
+  std::vector<Node> nodes = *fleet_.nodes;
   Mark(&nodes);
-  nodes_ = std::make_shared<const std::vector<Node>>(std::move(nodes));
+  // In the same places, so what was charged since the reading stays.
+  fleet_.nodes = std::make_shared<const std::vector<Node>>(std::move(nodes));
 }
 
 void NodeView::Mark(std::vector<Node>* nodes) {

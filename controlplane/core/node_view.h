@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "controlplane/core/node_store.h"
+#include "controlplane/core/recent_charges.h"
 #include "controlplane/core/resources.h"
 
 namespace paddock {
@@ -21,13 +22,21 @@ class NodeView {
   using Nodes = std::shared_ptr<const std::vector<Node>>;
 
   // The arguments must outlive this.
-  NodeView(NodeStore* store, Clock* clock) : store_(store), clock_(clock) {}
+  NodeView(NodeStore* store, Clock* clock)
+      : store_(store), clock_(clock), fleet_(FleetOf(std::vector<Node>())) {}
+
+  // The nodes as they were read, and what has been placed since then. Never null.
+  struct Fleet {
+    Nodes nodes;
+    std::shared_ptr<RecentCharges> recent;
+  };
 
   // For how long after a failure other nodes are preferred.
   static constexpr absl::Duration kAvoidFor = absl::Seconds(5);
 
   // What is known; never null. Doesn't block.
-  Nodes Get() const;
+  Nodes Get() const { return Current().nodes; }
+  Fleet Current() const;
 
   // This replica's calls to the node fail, or starts there do: others are preferred for a while.
   // The database knows nothing of it, because the node may answer the other replicas. Doesn't
@@ -40,15 +49,18 @@ class NodeView {
   absl::Status RefreshIfOlder(absl::Duration age);
 
  private:
+  static Fleet FleetOf(std::vector<Node> nodes);
+  void Mark(std::vector<Node>* nodes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MarkAgain() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   NodeStore* const store_;
   Clock* const clock_;
-  void Mark(std::vector<Node>* nodes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool NotRefreshing() const ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return !refreshing_; }
 
   mutable absl::Mutex mutex_;
   bool refreshing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status last_refresh_ ABSL_GUARDED_BY(mutex_);
-  Nodes nodes_ ABSL_GUARDED_BY(mutex_) = std::make_shared<const std::vector<Node>>();
+  Fleet fleet_ ABSL_GUARDED_BY(mutex_);
   std::map<NodeId, absl::Duration> avoid_until_ ABSL_GUARDED_BY(mutex_);
   absl::Duration read_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
 };

@@ -28,8 +28,7 @@ std::string MakePageToken(absl::string_view scope, absl::string_view last_id) {
 
 absl::StatusOr<PageQuery> ParsePageRequest(absl::string_view scope, const PageRequest& request) {
   if (request.page_size < 0 || request.page_size > kMaxPageSize) {
-    return errors::InvalidField("page_size",
-                                absl::StrCat("must be between 0 and ", kMaxPageSize, "."));
+    return errors::InvalidField("page_size", absl::StrCat("must be between 0 and ", kMaxPageSize));
   }
   PageQuery query;
   query.limit = request.page_size == 0 ? kDefaultPageSize : request.page_size;

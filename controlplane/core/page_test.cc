@@ -18,7 +18,9 @@ TEST(Page, SizeZeroIsTheDefaultAndBoundsAreChecked) {
   EXPECT_EQ(ParsePageRequest("s", {kMaxPageSize, ""})->limit, kMaxPageSize);
   EXPECT_EQ(ParsePageRequest("s", {kMaxPageSize + 1, ""}).status().code(),
             absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ParsePageRequest("s", {-1, ""}).status().code(), absl::StatusCode::kInvalidArgument);
+  const absl::Status refused = ParsePageRequest("s", {-1, ""}).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(refused.message(), "page_size: must be between 0 and 1000");
 }
 
 TEST(Page, EveryChangedCharacterMakesATokenInvalid) {

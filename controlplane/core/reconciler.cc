@@ -164,8 +164,8 @@ absl::Status Reconciler::Losses() {
   // gap.
   PADDOCK_RETURN_IF_ERROR(deps_.view->RefreshIfOlder(absl::ZeroDuration()));
   const absl::Duration now = deps_.clock->Monotonic();
-  PADDOCK_ASSIGN_OR_RETURN(const auto runs, deps_.fleet->RunCounts());
   const NodeView::Nodes nodes = deps_.view->Get();
+  PADDOCK_ASSIGN_OR_RETURN(const auto runs, deps_.fleet->RunCounts(detector_.Silent(now, *nodes)));
   PADDOCK_RETURN_IF_ERROR(Gone(now, *nodes));
   for (const LossDetector::Lost& lost : detector_.Observe(now, *nodes, runs)) {
     PADDOCK_ASSIGN_OR_RETURN(const std::vector<RunningSession> sessions,

@@ -35,15 +35,11 @@ void PlanReported(const SessionStatus& status, const PlacementState& placement, 
 }
 
 void PlanMissing(const PlacementState& placement, int64_t applied_revision, ReportPlan* plan) {
-  if (placement.node_revision > applied_revision) {
-    plan->settled = false;
-    return;
-  }
+  if (placement.node_revision > applied_revision) return;
   if (placement.stop) {
     plan->absent.push_back({placement.session_id, placement.generation});
     return;
   }
-  plan->settled = false;
   if (placement.age < kMissingGrace || !IsLive(placement)) return;
   SessionTransition lost;
   lost.id = placement.session_id;
@@ -101,8 +97,6 @@ ReportPlan PlanReport(const std::vector<PlacementState>& placements,
       }
     }
   }
-  plan.settled = plan.settled && plan.transitions.empty() && plan.absent.empty() &&
-                 plan.restarts.empty() && plan.stops.empty();
   return plan;
 }
 

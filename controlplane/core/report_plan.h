@@ -16,8 +16,6 @@ struct ReportPlan {
   std::vector<NodeStore::Absent> restarts;
   // What runs there and shouldn't, by generation.
   std::vector<SessionStop> stops;
-  // Nothing above, and nothing that a later, equal report would lead to.
-  bool settled = true;
 };
 
 // Whether a report names all sessions of the node, so that absence says something.

@@ -57,6 +57,7 @@ template <typename T>
 absl::StatusOr<std::unique_ptr<Subscription>> WatchResource(
     WatchHub* hub, WatchKind kind, const std::string& id, int64_t after_revision,
     std::function<absl::StatusOr<T>()> load, std::function<void(absl::StatusOr<T>)> watcher) {
+  if (after_revision < 0) return errors::InvalidField("after_revision", "must not be negative");
   absl::StatusOr<T> now = load();
   if (!now.ok()) return now.status();
   if (after_revision > now->revision) return errors::RevisionTooOld(after_revision);

@@ -35,11 +35,17 @@ bool HasLabels(const Node& node, const std::map<std::string, std::string>& label
   });
 }
 
-bool HasRoom(const Node& node, const ComputeRequests& requests) {
-  return node.used.cpu_millis + requests.cpu_millis <= node.capacity.cpu_millis &&
-         node.used.memory_bytes + requests.memory_bytes <= node.capacity.memory_bytes &&
-         node.used.disk_bytes + requests.disk_bytes <= node.capacity.disk_bytes &&
-         node.used.sessions < node.capacity.sessions;
+NodeResources Used(const Node& node, const NodeResources& recent) {
+  return {node.used.cpu_millis + recent.cpu_millis, node.used.memory_bytes + recent.memory_bytes,
+          node.used.disk_bytes + recent.disk_bytes, node.used.sessions + recent.sessions};
+}
+
+bool HasRoom(const Node& node, const ComputeRequests& requests, const NodeResources& recent) {
+  const NodeResources used = Used(node, recent);
+  return used.cpu_millis + requests.cpu_millis <= node.capacity.cpu_millis &&
+         used.memory_bytes + requests.memory_bytes <= node.capacity.memory_bytes &&
+         used.disk_bytes + requests.disk_bytes <= node.capacity.disk_bytes &&
+         used.sessions < node.capacity.sessions;
 }
 
 absl::string_view Describe(Unfit unfit) {
@@ -89,7 +95,7 @@ SchedulingResult Explain(const std::map<Unfit, int>& counts, size_t nodes) {
 
 }  // namespace
 
-Unfit CheckFit(const Node& node, const PlacementNeeds& needs) {
+Unfit CheckFit(const Node& node, const PlacementNeeds& needs, const NodeResources& recent) {
   if (!HasLabels(node, needs.node_labels)) return Unfit::kLabels;
   if (!needs.runtime_class.empty() && !Contains(node.runtime_classes, needs.runtime_class)) {
     return Unfit::kRuntime;
@@ -101,28 +107,31 @@ Unfit CheckFit(const Node& node, const PlacementNeeds& needs) {
       !Contains(node.images, needs.image_digest)) {
     return Unfit::kImage;
   }
-  return HasRoom(node, needs.requests) ? Unfit::kNone : Unfit::kRoom;
+  return HasRoom(node, needs.requests, recent) ? Unfit::kNone : Unfit::kRoom;
 }
 
-double ScoreNode(const Node& node, const PlacementNeeds& needs) {
-  const double fullest = std::max(
-      {Share(node.used.cpu_millis, needs.requests.cpu_millis, node.capacity.cpu_millis),
-       Share(node.used.memory_bytes, needs.requests.memory_bytes, node.capacity.memory_bytes),
-       Share(node.used.disk_bytes, needs.requests.disk_bytes, node.capacity.disk_bytes),
-       Share(node.used.sessions, 1, node.capacity.sessions)});
+double ScoreNode(const Node& node, const PlacementNeeds& needs, const NodeResources& recent) {
+  const NodeResources used = Used(node, recent);
+  const double fullest =
+      std::max({Share(used.cpu_millis, needs.requests.cpu_millis, node.capacity.cpu_millis),
+                Share(used.memory_bytes, needs.requests.memory_bytes, node.capacity.memory_bytes),
+                Share(used.disk_bytes, needs.requests.disk_bytes, node.capacity.disk_bytes),
+                Share(used.sessions, 1, node.capacity.sessions)});
   const bool has_image = needs.image_digest.empty() || Contains(node.images, needs.image_digest);
   return (has_image ? kImageBonus : 0.0) - (node.avoided ? kAvoidedMalus : 0.0) + 1.0 - fullest;
 }
 
 SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,
-                          uint64_t seed) {
+                          uint64_t seed, const RecentCharges* recent) {
   std::vector<std::pair<double, const Node*>> fitting;
   std::map<Unfit, int> unfit;
   for (size_t i = 0; i < nodes.size() && fitting.size() < kEnough; ++i) {
-    const Node& node = nodes[(seed + i) % nodes.size()];
-    const Unfit why = CheckFit(node, needs);
+    const size_t position = (seed + i) % nodes.size();
+    const Node& node = nodes[position];
+    const NodeResources charged = recent == nullptr ? NodeResources() : recent->At(position);
+    const Unfit why = CheckFit(node, needs, charged);
     if (why == Unfit::kNone) {
-      fitting.emplace_back(ScoreNode(node, needs), &node);
+      fitting.emplace_back(ScoreNode(node, needs, charged), &node);
     } else {
       ++unfit[why];
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "controlplane/core/recent_charges.h"
 #include "controlplane/core/resources.h"
 
 namespace paddock {
@@ -35,17 +36,18 @@ struct SchedulingResult {
 // Why a node can't take a session; kNone: it can.
 enum class Unfit { kNone, kNotReady, kCordoned, kNotSchedulable, kLabels, kRuntime, kImage, kRoom };
 
-// The filter.
-Unfit CheckFit(const Node& node, const PlacementNeeds& needs);
+// The filter. `recent` is used on the node beside what it says itself.
+Unfit CheckFit(const Node& node, const PlacementNeeds& needs, const NodeResources& recent = {});
 
 // The score of a node that fits: higher is better. Prefers nodes that didn't just fail, then those
 // that have the image, then those with most room left in their scarcest resource.
-double ScoreNode(const Node& node, const PlacementNeeds& needs);
+double ScoreNode(const Node& node, const PlacementNeeds& needs, const NodeResources& recent = {});
 
 // Filter, then score. Looks at nodes from a place given by `seed` on until it has found enough that
-// fit, so the cost doesn't grow with the fleet and replicas don't all choose the same. Pure.
+// fit, so the cost doesn't grow with the fleet and replicas don't all choose the same. `recent`, if
+// given, counts as used, too. Pure.
 SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& needs,
-                          uint64_t seed);
+                          uint64_t seed, const RecentCharges* recent = nullptr);
 
 // RUNTIME_CLASS_UNAVAILABLE, with what nodes say about it, when nodes are registered and none
 // offers `runtime_class`. Pure.

@@ -1,6 +1,8 @@
 #include "controlplane/core/scheduler.h"
 
+#include <map>
 #include <random>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -173,6 +175,31 @@ TEST(Scheduler, ShapesDifferByEveryNeed) {
   other = Needs();
   other.runtime_class = "runsc";
   EXPECT_NE(ShapeOf(other), shape);
+}
+
+TEST(Scheduler, ABurstSpreadsAlthoughTheViewIsOld) {
+  const std::vector<Node> nodes = {MakeNode(0), MakeNode(1), MakeNode(2), MakeNode(3)};
+  const PlacementNeeds needs = Needs();
+  RecentCharges recent(nodes);
+  std::map<std::string, int> placed;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const NodeId node = Schedule(nodes, needs, seed % 2, &recent).candidates[0];
+    recent.Add(node, needs.requests);
+    ++placed[node.value()];
+  }
+  ASSERT_EQ(placed.size(), 4u);
+  for (const auto& [node, count] : placed) EXPECT_EQ(count, 5) << node;
+}
+
+TEST(Scheduler, WhatWasPlacedRecentlyLeavesNoRoomUntilItIsTakenBack) {
+  const std::vector<Node> nodes = {MakeNode(0)};
+  const PlacementNeeds needs = Needs();
+  RecentCharges recent(nodes);
+  for (int i = 0; i < 10; ++i) recent.Add(nodes[0].id, needs.requests);
+  EXPECT_EQ(Schedule(nodes, needs, 0, &recent).reason, "NO_ROOM");
+  recent.TakeBack(nodes[0].id, needs.requests);
+  recent.Add(NodeId("unknown"), needs.requests);
+  EXPECT_EQ(Schedule(nodes, needs, 0, &recent).candidates.size(), 1u);
 }
 
 }  // namespace

@@ -27,6 +27,8 @@ constexpr absl::Duration kArchiveWait = absl::Seconds(15);
 // What the image store gives as the reason of sessions that a failed build ends.
 constexpr absl::string_view kImageBuildFailed = "IMAGE_BUILD_FAILED";
 constexpr size_t kSessionOverhead = 1024;
+// Prime, so that successive creates look at different nodes first.
+constexpr uint64_t kSeedStep = 7919;
 
 bool IsStarted(SessionPhase phase) {
   return phase == SessionPhase::kRunning || phase == SessionPhase::kStopping ||
@@ -74,6 +76,12 @@ size_t ApproximateSize(const Session& session) {
     }
   }
   return size;
+}
+
+// Whether a create may have been refused for what its environment was when it was last read.
+bool IsAboutEnvironment(const absl::Status& status) {
+  return absl::IsAborted(status) || absl::IsNotFound(status) ||
+         absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
 }
 
 absl::Status CheckReachable(const SessionLocation& location) {
@@ -147,6 +155,11 @@ absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,
     replay.replayed = true;
     return replay;
   }
+  if (const auto environment = remembered_.Find(tenant, request.environment_id)) {
+    absl::StatusOr<CreatedSession> created = StoreIn(*environment, tenant, request);
+    // Anything else may be said of an environment that has changed.
+    if (created.ok() || !IsAboutEnvironment(created.status())) return created;
+  }
   absl::StatusOr<CreatedSession> created = errors::ConcurrentChange();
   for (int i = 0; i < kCreateAttempts && absl::IsAborted(created.status()); ++i) {
     PADDOCK_ASSIGN_OR_RETURN(const Environment environment,
@@ -158,13 +171,32 @@ absl::StatusOr<CreatedSession> SessionService::Store(const Tenant& tenant,
       PADDOCK_RETURN_IF_ERROR(deps_.remake_image(environment));
       continue;
     }
-    PADDOCK_ASSIGN_OR_RETURN(NewSession session, Build(tenant, request, environment));
-    ChooseNodes(&session);
-    if (session.candidates.empty()) {
-      PADDOCK_RETURN_IF_ERROR(
-          CheckRuntimeClass(*deps_.view->Get(), session.session.compute.runtime_class));
-    }
-    created = deps_.sessions->Create(session, request.idempotency);
+    created = StoreIn(environment, tenant, request);
+    if (created.ok()) remembered_.Remember(environment);
+  }
+  return created;
+}
+
+absl::StatusOr<CreatedSession> SessionService::StoreIn(const Environment& environment,
+                                                       const Tenant& tenant,
+                                                       const CreateSessionRequest& request) {
+  PADDOCK_RETURN_IF_ERROR(AdmitSession(environment));
+  PADDOCK_ASSIGN_OR_RETURN(const bool lost, LostImage(environment));
+  if (lost) return errors::ConcurrentChange();
+  PADDOCK_ASSIGN_OR_RETURN(NewSession session, Build(tenant, request, environment));
+  const std::shared_ptr<RecentCharges> recent = ChooseNodes(&session);
+  if (session.candidates.empty()) {
+    PADDOCK_RETURN_IF_ERROR(
+        CheckRuntimeClass(*deps_.view->Get(), session.session.compute.runtime_class));
+  }
+  absl::StatusOr<CreatedSession> created = deps_.sessions->Create(session, request.idempotency);
+  if (recent == nullptr) return created;
+  const ComputeRequests& requests = session.session.compute.requests;
+  if (!created.ok() || !created->run.has_value()) {
+    recent->TakeBack(session.candidates.front(), requests);
+  } else if (created->run->node.id != session.candidates.front()) {
+    recent->TakeBack(session.candidates.front(), requests);
+    recent->Add(created->run->node.id, requests);
   }
   return created;
 }
@@ -206,21 +238,27 @@ absl::StatusOr<bool> SessionService::LostImage(const Environment& environment) {
   return !IsSomewhere(*deps_.view->Get(), image.digest);
 }
 
-void SessionService::ChooseNodes(NewSession* session) {
+std::shared_ptr<RecentCharges> SessionService::ChooseNodes(NewSession* session) {
   if (session->awaits_image) {
     session->pending_reason = "IMAGE_BUILDING";
     session->pending_message = "Waits for the image of its environment.";
-    return;
+    return nullptr;
   }
   const PlacementNeeds needs = NeedsOf(session->session, settings_);
-  SchedulingResult result = Schedule(*deps_.view->Get(), needs, seed_.fetch_add(7919));
+  NodeView::Fleet fleet = deps_.view->Current();
+  SchedulingResult result =
+      Schedule(*fleet.nodes, needs, seed_.fetch_add(kSeedStep), fleet.recent.get());
   if (result.candidates.empty() && deps_.view->RefreshIfOlder(kFreshView).ok()) {
-    result = Schedule(*deps_.view->Get(), needs, seed_.fetch_add(7919));
+    fleet = deps_.view->Current();
+    result = Schedule(*fleet.nodes, needs, seed_.fetch_add(kSeedStep), fleet.recent.get());
   }
   session->candidates = std::move(result.candidates);
   // Also for candidates that turn out to be full.
   session->pending_reason = result.reason.empty() ? "NO_ROOM" : result.reason;
   session->pending_message = result.message.empty() ? kWaitsForRoom : result.message;
+  if (session->candidates.empty()) return nullptr;
+  fleet.recent->Add(session->candidates.front(), needs.requests);
+  return fleet.recent;
 }
 
 std::shared_ptr<PhaseWaiter> SessionService::MakeWaiter(Session session,

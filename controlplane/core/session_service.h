@@ -12,6 +12,7 @@
 #include "controlplane/core/fleet_metrics.h"
 #include "controlplane/core/node_view.h"
 #include "controlplane/core/phase_waiter.h"
+#include "controlplane/core/remembered_environments.h"
 #include "controlplane/core/scheduler.h"
 #include "controlplane/core/session_driver.h"
 #include "controlplane/core/sessions.h"
@@ -63,16 +64,21 @@ class SessionService : public SessionOperations {
   // Reads environment and agent and stores the session; again when the environment changes in
   // between.
   absl::StatusOr<CreatedSession> Store(const Tenant& tenant, const CreateSessionRequest& request);
+  // The same with an environment as it was read. ABORTED when it has changed since.
+  absl::StatusOr<CreatedSession> StoreIn(const Environment& environment, const Tenant& tenant,
+                                         const CreateSessionRequest& request);
   absl::StatusOr<NewSession> Build(const Tenant& tenant, const CreateSessionRequest& request,
                                    const Environment& environment);
   absl::StatusOr<bool> LostImage(const Environment& environment);
-  void ChooseNodes(NewSession* session);
+  // Charges the first of the candidates for the time being; the charges that hold it, or null.
+  std::shared_ptr<RecentCharges> ChooseNodes(NewSession* session);
   std::shared_ptr<PhaseWaiter> MakeWaiter(Session session, PhaseWaiter::Predicate reached,
                                           CreateCallback callback);
 
   const Deps deps_;
   const Settings settings_;
   std::atomic<uint64_t> seed_;
+  RememberedEnvironments remembered_;
 };
 
 }  // namespace paddock

@@ -86,7 +86,7 @@ class SessionOperations {
   // one that supersedes it. `watcher` is called one call at a time, with revisions that rise, or
   // stay while node_reachable turns; an error is the last call (NOT_FOUND once deleted). The first
   // read blocks; its error is returned. OUT_OF_RANGE for an after_revision that the session hasn't
-  // reached.
+  // reached, INVALID_ARGUMENT for a negative one.
   virtual absl::StatusOr<std::unique_ptr<Subscription>> Watch(
       const Tenant& tenant, const SessionId& id, int64_t after_revision,
       std::function<void(absl::StatusOr<Session>)> watcher) = 0;

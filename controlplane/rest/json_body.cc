@@ -31,6 +31,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool key(string_t& name) override {
     Level& level = levels_.back();
     level.key = std::move(name);
+    level.awaits_value = true;
     if (!level.value->contains(level.key)) return true;
     error_ = errors::InvalidField(Path(), "is there twice");
     return false;
@@ -41,7 +42,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     if (error_.ok()) {
       error_ = errors::MalformedRequest(absl::StrCat(
           "the body is no valid JSON in UTF-8: wrong at byte ", position,
-          levels_.empty() ? std::string() : absl::StrCat(", in ", DescribePath(Path()))));
+          levels_.empty() || Path().empty() ? std::string() : absl::StrCat(", in ", Path())));
     }
     return false;
   }
@@ -54,7 +55,9 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
  private:
   struct Level {
     nlohmann::json* value;
-    std::string key;  // Of the member that comes, in an object.
+    // In an object: of the member that comes, or came last.
+    std::string key;
+    bool awaits_value;
   };
 
   nlohmann::json* Add(nlohmann::json value) {
@@ -68,7 +71,10 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
       return &root_;
     }
     Level& level = levels_.back();
-    if (level.value->is_object()) return &((*level.value)[level.key] = std::move(value));
+    if (level.value->is_object()) {
+      level.awaits_value = false;
+      return &((*level.value)[level.key] = std::move(value));
+    }
     level.value->push_back(std::move(value));
     return &level.value->back();
   }
@@ -81,7 +87,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     }
     nlohmann::json* added = Add(std::move(value));
     if (added == nullptr) return false;
-    levels_.push_back({added, ""});
+    levels_.push_back({added, "", false});
     return true;
   }
 
@@ -90,12 +96,13 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  // Of the value that was begun last.
+  // Of the value that was begun last, or, between two members, of the object that holds them.
   std::string Path() const {
     std::string path;
     for (size_t i = 0; i < levels_.size(); ++i) {
       const Level& level = levels_[i];
       const bool innermost = i + 1 == levels_.size();
+      if (innermost && level.value->is_object() && !level.awaits_value) break;
       path = level.value->is_object() ? MemberPath(path, level.key)
                                       : ItemPath(path, level.value->size() - (innermost ? 0 : 1));
     }

@@ -11,6 +11,7 @@
 namespace paddock {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -44,6 +45,9 @@ TEST(JsonBodyTest, SaysWhereABodyIsNoJson) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("wrong at byte")) << text;
   }
   EXPECT_THAT(MessageOf(R"({"a": {"b": [1, tru]}})"), HasSubstr("in a.b[1]"));
+  EXPECT_THAT(MessageOf(R"({"name": "a",})"), EndsWith("wrong at byte 14"));
+  EXPECT_THAT(MessageOf(R"({'name': 1})"), EndsWith("wrong at byte 2"));
+  EXPECT_THAT(MessageOf(R"({"config": {"type": "cloud",}})"), EndsWith(", in config"));
   EXPECT_THAT(MessageOf(""), StartsWith("the body is empty"));
 }
 

@@ -44,7 +44,7 @@ TEST(RestErrorTest, FieldsHaveTheirRestNames) {
       {{"config.cloud.networking.limited.allowed_hosts[0]", "must be a bare host"},
        {"config.cloud.packages.pip[1]", "must not be empty"},
        {"agent.overrides.tools[0]", "must be an object"},
-       {"page_size", "must be between 0 and 1000."},
+       {"page_size", "must be between 0 and 1000"},
        {"metadata[\"config.cloud.x\"]", "is wrong"}});
   const json error = json::parse(ErrorAnswer(status, "r").body)["error"];
   std::vector<std::string> fields;

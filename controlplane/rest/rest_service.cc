@@ -70,6 +70,7 @@ class RestService::Exchange {
     responder_->Answer(std::move(answer));
   }
 
+  const std::string& request_id() const { return request_id_; }
   std::shared_ptr<EventSink> Events() { return responder_->Events(); }
   HttpAnswer StreamHead() const {
     HttpAnswer head;
@@ -124,14 +125,16 @@ void RestService::Handle(HttpRequest request, std::shared_ptr<Responder> respond
     return responder->Answer(std::move(answer));
   }
   auto exchange = std::make_shared<Exchange>(metrics_, *match->route, std::move(responder));
-  const bool queued = pool_->TrySchedule([this, exchange, route = match->route,
-                                          ids = std::move(match->ids), target = *std::move(target),
-                                          request = std::move(request)]() mutable {
-    absl::StatusOr<Principal> caller = Authenticate(request);
-    if (!caller.ok()) return exchange->Reply(caller.status());
-    Run(*route, {*std::move(caller), std::move(ids), std::move(target), std::move(request.body)},
-        exchange);
-  });
+  const bool queued =
+      pool_->TrySchedule([this, exchange, route = match->route, ids = std::move(match->ids),
+                          target = *std::move(target), request = std::move(request)]() mutable {
+        absl::StatusOr<Principal> caller = Authenticate(request);
+        if (!caller.ok()) return exchange->Reply(caller.status());
+        Run(*route,
+            {*std::move(caller), std::move(ids), std::move(target), std::move(request.body),
+             exchange->request_id()},
+            exchange);
+      });
   if (!queued) exchange->Reply(errors::Overloaded("the control plane", kRetryAfter));
 }
 

@@ -23,6 +23,7 @@ struct RestCall {
   std::vector<std::string> ids;  // What stands for `{}` in the route's path.
   Target target;
   std::string body;
+  std::string request_id;  // What its answer is quoted by.
 };
 
 // Called once, on any thread.

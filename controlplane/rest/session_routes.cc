@@ -185,7 +185,8 @@ absl::Status StreamEvents(SessionOperations* sessions, ThreadPool* pool, const R
   query.Strings("event_deltas");  // Previews of a model's words; there are none.
   query.RefuseTheRest();
   PADDOCK_RETURN_IF_ERROR(violations.ToStatus());
-  auto stream = std::make_shared<StatusStream>(sessions, call.caller.tenant, IdOf(call), sink);
+  auto stream = std::make_shared<StatusStream>(sessions, call.caller.tenant, IdOf(call),
+                                               call.request_id, sink);
   PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<Subscription> subscription,
                            sessions->Watch(call.caller.tenant, IdOf(call), 0,
                                            [stream](const absl::StatusOr<Session>& session) {

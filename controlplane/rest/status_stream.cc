@@ -50,7 +50,7 @@ void StatusStream::End(const absl::Status& status) {
                                        {"type", "session.deleted"},
                                        {"processed_at", ToRestTime(Clock::Real()->Now())}}));
   } else {
-    sink_->Send(EventFrame("error", ErrorJson(status, "")));
+    sink_->Send(EventFrame("error", ErrorJson(status, request_id_)));
   }
   sink_->End();
 }

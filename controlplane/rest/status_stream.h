@@ -21,11 +21,12 @@ std::string EventFrame(const std::string& type, const nlohmann::ordered_json& da
 // deleted. Called one call at a time; blocks for the database. `sessions` must outlive it.
 class StatusStream {
  public:
-  StatusStream(SessionOperations* sessions, Tenant tenant, SessionId id,
+  StatusStream(SessionOperations* sessions, Tenant tenant, SessionId id, std::string request_id,
                std::shared_ptr<EventSink> sink)
       : sessions_(sessions),
         tenant_(std::move(tenant)),
         id_(std::move(id)),
+        request_id_(std::move(request_id)),
         sink_(std::move(sink)) {}
 
   void OnSession(const absl::StatusOr<Session>& session);
@@ -37,6 +38,7 @@ class StatusStream {
   SessionOperations* const sessions_;
   const Tenant tenant_;
   const SessionId id_;
+  const std::string request_id_;  // Of the request that opened the stream.
   const std::shared_ptr<EventSink> sink_;
   int64_t told_ = 0;  // The number of the last event that was told.
 };

@@ -77,7 +77,7 @@ class StatusStreamTest : public ::testing::Test {
   }
   FakeEvents sessions_;
   std::shared_ptr<RecordingSink> sink_ = std::make_shared<RecordingSink>();
-  StatusStream stream_{&sessions_, Tenant(), SessionId("sesn_1"), sink_};
+  StatusStream stream_{&sessions_, Tenant(), SessionId("sesn_1"), "req_1", sink_};
 };
 
 TEST_F(StatusStreamTest, BeginsWithTheStatusNowAndTellsEachChangeOnce) {
@@ -136,6 +136,7 @@ TEST_F(StatusStreamTest, AFailureIsAnEventThatRaises) {
   sessions_.error = errors::DatabaseUnavailable();
   stream_.OnSession(SessionNow());
   EXPECT_THAT(sink_->sent, HasSubstr("event: error\n"));
+  EXPECT_THAT(sink_->sent, HasSubstr("\"request_id\":\"req_1\""));
   EXPECT_THAT(sink_->sent, HasSubstr("database_unavailable"));
   EXPECT_EQ(sink_->ended, 1);
 }

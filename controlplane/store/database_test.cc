@@ -103,9 +103,11 @@ TEST_F(DatabaseTest, ADatabaseOfAnEarlierRevisionIsBroughtUpToDateWithWhatItHold
   ASSERT_TRUE(database.ok()) << database.status();
   EXPECT_EQ(AppliedMigrations(options.url).size(), EmbeddedMigrations().size());
   database_ = *std::move(database);
-  EXPECT_EQ(stores().environments->Get(tenant_, environment.id)->name, "env");
+  const auto stored = stores().environments->Get(tenant_, environment.id);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  EXPECT_EQ(stored->name, "env");
   const NodeRegistration node = MakeNode("node-1");
-  EXPECT_EQ(MakeSession(environment, {node.id}).session.environment_id, environment.id);
+  EXPECT_EQ(MakeSession(*stored, {node.id}).session.environment_id, environment.id);
 }
 
 TEST_F(DatabaseTest, UnreachableDatabaseIsUnavailable) {

@@ -2,12 +2,16 @@
 
 #include <utility>
 
+#include "common/status_macros.h"
 #include "controlplane/store/json_codec.h"
 #include "controlplane/store/row_reader.h"
 #include "controlplane/store/session_rows.h"
 
 namespace paddock {
 namespace {
+
+// Of each kind, at one time.
+constexpr int kExpireSteps = 20;
 
 constexpr Statement kTakeLease = {
     "lease_take",
@@ -50,9 +54,10 @@ constexpr Statement kUnconfirmed = {
 constexpr Statement kRunCounts = {
     "fleet_run_counts",
     "SELECT node_id, count(*) FROM (SELECT node_id FROM placements WHERE NOT stop AND released_at "
-    "IS NULL UNION ALL SELECT p.node_id FROM sessions s JOIN placements p ON p.session_id = s.id "
-    "AND p.generation = s.generation WHERE s.state = 'RESCHEDULING' AND p.stop AND p.released_at "
-    "IS NULL AND NOT p.fenced) r GROUP BY node_id"};
+    "IS NULL AND node_id = ANY ($1::text[]) UNION ALL SELECT p.node_id FROM sessions s JOIN "
+    "placements p ON p.session_id = s.id AND p.generation = s.generation WHERE s.state = "
+    "'RESCHEDULING' AND p.stop AND p.released_at IS NULL AND NOT p.fenced AND p.node_id = ANY "
+    "($1::text[])) r GROUP BY node_id"};
 constexpr Statement kExpire[] = {
     {"expire_requests",
      "DELETE FROM requests WHERE ctid = ANY (ARRAY(SELECT ctid FROM requests WHERE created_at < "
@@ -171,28 +176,37 @@ absl::StatusOr<std::vector<StopOrder>> PgFleetStore::UnconfirmedStops(absl::Dura
       });
 }
 
-absl::StatusOr<std::map<NodeId, int64_t>> PgFleetStore::RunCounts() {
+absl::StatusOr<std::map<NodeId, int64_t>> PgFleetStore::RunCounts(
+    const std::vector<NodeId>& nodes) {
   using Counts = std::map<NodeId, int64_t>;
-  return sql_->Run<Counts>(TransactionMode::kRead,
-                           [&](Transaction& transaction) -> absl::StatusOr<Counts> {
-                             Counts counts;
-                             for (const pqxx::row& row : transaction.Exec(kRunCounts)) {
-                               RowReader reader(row);
-                               NodeId id(reader.String());
-                               counts[std::move(id)] = reader.Integer();
-                             }
-                             return counts;
-                           });
+  if (nodes.empty()) return Counts();
+  std::vector<std::string> ids;
+  for (const NodeId& node : nodes) ids.push_back(node.value());
+  return sql_->Run<Counts>(
+      TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<Counts> {
+        Counts counts;
+        for (const pqxx::row& row : transaction.Exec(kRunCounts, Params().Add(ids))) {
+          RowReader reader(row);
+          NodeId id(reader.String());
+          counts[std::move(id)] = reader.Integer();
+        }
+        return counts;
+      });
 }
 
 absl::StatusOr<int64_t> PgFleetStore::Expire(int limit) {
   int64_t removed = 0;
   for (const Statement& statement : kExpire) {
-    absl::Status status = sql_->RunStatus(TransactionMode::kOne, [&](Transaction& transaction) {
-      removed += transaction.Exec(statement, Params().Add(limit)).affected_rows();
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return status;
+    // In steps, so that locks stay short, but as many as it takes to keep up with what comes.
+    int64_t step = limit;
+    for (int i = 0; i < kExpireSteps && step == limit; ++i) {
+      PADDOCK_RETURN_IF_ERROR(sql_->RunStatus(TransactionMode::kOne, [&](Transaction& transaction) {
+        step =
+            static_cast<int64_t>(transaction.Exec(statement, Params().Add(limit)).affected_rows());
+        return absl::OkStatus();
+      }));
+      removed += step;
+    }
   }
   return removed;
 }

@@ -23,7 +23,7 @@ class PgFleetStore : public FleetStore {
                                                   int limit) override;
   absl::StatusOr<std::vector<RunningSession>> RunsOn(const NodeId& node, int limit) override;
   absl::StatusOr<std::vector<StopOrder>> UnconfirmedStops(absl::Duration age, int limit) override;
-  absl::StatusOr<std::map<NodeId, int64_t>> RunCounts() override;
+  absl::StatusOr<std::map<NodeId, int64_t>> RunCounts(const std::vector<NodeId>& nodes) override;
   absl::StatusOr<int64_t> Expire(int limit) override;
 
  private:

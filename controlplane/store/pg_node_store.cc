@@ -4,8 +4,8 @@
 
 #include "common/errors.h"
 #include "common/status_macros.h"
-#include "controlplane/core/node_state.h"
 #include "controlplane/store/json_codec.h"
+#include "controlplane/store/node_rows.h"
 #include "controlplane/store/row_reader.h"
 #include "controlplane/store/session_rows.h"
 
@@ -32,38 +32,45 @@ constexpr Statement kHeartbeats = {
     "SELECT i.node_id, l.node_id IS NOT NULL, l.epoch = i.epoch, w.node_id IS NOT NULL, s.revision "
     "FROM input i LEFT JOIN locked l ON l.node_id = i.node_id LEFT JOIN written w ON w.node_id = "
     "i.node_id LEFT JOIN node_state s ON s.node_id = i.node_id"};
-constexpr Statement kImages = {"node_images",
-                               "UPDATE nodes SET images = $2 WHERE id = $1 AND images <> $2"};
+constexpr Statement kImages = {
+    "node_images",
+    "UPDATE nodes n SET images = i.images FROM unnest($1::text[], $2::text[]) AS i (id, images) "
+    "WHERE n.id = i.id AND n.images <> i.images"};
 constexpr Statement kDesired = {
     "node_desired",
     "SELECT p.session_id, p.generation, p.node_revision, p.stop, p.stop_reason, p.keep_volume, "
     "s.organization, s.workspace, s.on_node_loss, s.spec FROM placements p LEFT JOIN sessions s ON "
     "s.id = p.session_id AND NOT p.stop WHERE p.node_id = $1 AND p.node_revision > $2 AND "
     "p.released_at IS NULL ORDER BY p.node_revision"};
+// First a row for each node whose epoch is the newest, then the placements. Every step begins with
+// few rows and goes on by index, whatever the planner thinks of the tables: hence the OFFSETs.
 constexpr Statement kPlacements = {
     "node_placements",
-    "SELECT p.session_id, p.generation, p.node_revision, p.stop, extract(epoch FROM "
-    "clock_timestamp() - p.created_at)::float8, s.on_node_loss, s.state, s.reason FROM placements "
-    "p LEFT JOIN sessions s ON s.id = p.session_id AND s.generation = p.generation WHERE p.node_id "
-    "= $1 AND p.released_at IS NULL AND ($2::text[] IS NULL OR p.session_id = ANY ($2::text[]))"};
-constexpr Statement kEpoch = {"node_epoch", "SELECT epoch FROM node_heartbeats WHERE node_id = $1"};
+    "WITH asked AS MATERIALIZED (SELECT i.n, i.node_id, i.after FROM unnest($1::text[], "
+    "$2::text[], $3::bigint[]) WITH ORDINALITY AS i (node_id, epoch, after, n) JOIN "
+    "node_heartbeats h ON h.node_id = i.node_id AND h.epoch = i.epoch), "
+    "ids AS MATERIALIZED (SELECT a.n, a.node_id, p.session_id FROM asked a CROSS JOIN LATERAL "
+    "(SELECT session_id FROM placements WHERE node_id = a.node_id AND node_revision > a.after AND "
+    "released_at IS NULL OFFSET 0) p UNION SELECT a.n, a.node_id, i.session_id FROM "
+    "unnest($4::bigint[], $5::text[]) AS i (n, session_id) JOIN asked a ON a.n = i.n) "
+    "SELECT n, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM asked "
+    "UNION ALL SELECT d.n, p.session_id, p.generation, p.node_revision, p.stop, p.stop_reason, "
+    "extract(epoch FROM clock_timestamp() - p.created_at)::float8, s.on_node_loss, s.state, "
+    "s.reason FROM ids d CROSS JOIN LATERAL (SELECT * FROM placements WHERE session_id = "
+    "d.session_id OFFSET 0) p LEFT JOIN LATERAL (SELECT on_node_loss, state, reason FROM sessions "
+    "WHERE id = p.session_id AND generation = p.generation OFFSET 0) s ON true WHERE p.node_id = "
+    "d.node_id AND p.released_at IS NULL"};
 constexpr Statement kRelease = {
     "node_release", "SELECT release_placements($1, $2, $3::text[], $4::bigint[], false)"};
 constexpr Statement kRestart = {"node_restart",
                                 "SELECT restart_session($1, $2, $3, $4::bigint, $5, $6)"};
 
-#define COLUMNS                                                                                   \
-  "SELECT n.id, n.name, n.address, n.boot_id, n.labels, n.runtime_classes, n.images, "            \
-  "n.base_image, n.details, n.created_at, s.revision, s.cordoned, s.draining, s.drain_deadline, " \
-  "s.capacity_cpu, s.capacity_memory, s.capacity_disk, s.capacity_sessions, s.used_cpu, "         \
-  "s.used_memory, s.used_disk, s.used_sessions, h.epoch, h.counter, h.not_schedulable, "          \
-  "h.last_heartbeat_at, extract(epoch FROM clock_timestamp() - h.last_heartbeat_at)::float8 "     \
-  "FROM nodes n JOIN node_state s ON s.node_id = n.id JOIN node_heartbeats h ON h.node_id = n.id "
+#define COLUMNS \
+  "SELECT n.id, " PADDOCK_NODE_DESCRIPTION ", " PADDOCK_NODE_CONDITION PADDOCK_NODE_FROM
 
 constexpr Statement kGet = {"node_get", COLUMNS "WHERE n.id = $1"};
 constexpr Statement kList = {
     "node_list", COLUMNS "WHERE $1::text IS NULL OR n.id < $1 ORDER BY n.id DESC LIMIT $2"};
-constexpr Statement kListAll = {"node_list_all", COLUMNS};
 #undef COLUMNS
 constexpr Statement kCordon = {
     "node_cordon",
@@ -100,31 +107,8 @@ Node ReadNode(const pqxx::row& row, const Settings& settings) {
   RowReader reader(row);
   Node node;
   node.id = NodeId(reader.String());
-  node.name = reader.String();
-  node.address = reader.String();
-  node.boot_id = reader.String();
-  node.labels = DecodeMap(reader.Text());
-  node.runtime_classes = DecodeStrings(reader.Text());
-  node.images = DecodeStrings(reader.Text());
-  node.base_image = reader.String();
-  node.details = DecodeMap(reader.Text());
-  node.created_at = reader.Time();
-  node.revision = reader.Integer();
-  node.cordoned = reader.Boolean();
-  node.draining = reader.Boolean();
-  node.drain_deadline = reader.OptionalTime();
-  for (NodeResources* resources : {&node.capacity, &node.used}) {
-    resources->cpu_millis = reader.Integer();
-    resources->memory_bytes = reader.Integer();
-    resources->disk_bytes = reader.Integer();
-    resources->sessions = reader.Integer();
-  }
-  node.epoch = reader.String();
-  node.heartbeat_counter = reader.Integer();
-  node.not_schedulable_reason = reader.String();
-  node.last_heartbeat_at = reader.OptionalTime();
-  node.silent_for = reader.Seconds();
-  SetNodeState(settings, &node);
+  ReadNodeDescription(reader, &node);
+  ReadNodeCondition(reader, settings, &node);
   return node;
 }
 
@@ -152,13 +136,13 @@ DesiredSession ReadDesired(const pqxx::row& row) {
   return entry;
 }
 
-PlacementState ReadPlacement(const pqxx::row& row) {
-  RowReader reader(row);
+PlacementState ReadPlacement(RowReader& reader) {
   PlacementState state;
   state.session_id = SessionId(reader.String());
   state.generation = reader.Integer();
   state.node_revision = reader.Integer();
   state.stop = reader.Boolean();
+  state.stop_reason = reader.String();
   state.age = reader.Seconds();
   state.on_node_loss = ParseOnNodeLoss(reader.Text());
   state.phase = ParseSessionPhase(reader.Text());
@@ -232,9 +216,14 @@ absl::StatusOr<std::vector<HeartbeatOutcome>> PgNodeStore::WriteHeartbeats(
       });
 }
 
-absl::Status PgNodeStore::WriteImages(const NodeId& id, const std::vector<std::string>& images) {
+absl::Status PgNodeStore::WriteImages(const std::vector<Images>& nodes) {
+  std::vector<std::string> ids, images;
+  for (const Images& node : nodes) {
+    ids.push_back(node.id.value());
+    images.push_back(EncodeStrings(node.images));
+  }
   return sql_->RunStatus(TransactionMode::kOne, [&](Transaction& transaction) {
-    transaction.Exec(kImages, Params().Add(id.value()).Add(EncodeStrings(images)));
+    transaction.Exec(kImages, Params().Add(ids).Add(images));
     return absl::OkStatus();
   });
 }
@@ -253,30 +242,33 @@ absl::StatusOr<std::vector<DesiredSession>> PgNodeStore::Desired(const NodeId& i
       });
 }
 
-absl::StatusOr<std::vector<PlacementState>> PgNodeStore::Placements(
-    const NodeId& id, const std::string& epoch, const std::vector<SessionId>& sessions) {
-  Params params = Params().Add(id.value());
-  if (sessions.empty()) {
-    params.AddNull();
-  } else {
-    std::vector<std::string> ids;
-    for (const SessionId& session : sessions) ids.push_back(session.value());
-    params.Add(ids);
+absl::StatusOr<std::vector<std::optional<std::vector<PlacementState>>>> PgNodeStore::Placements(
+    const std::vector<PlacementQuery>& queries) {
+  std::vector<std::string> ids, epochs, sessions;
+  std::vector<int64_t> after, positions;
+  for (const PlacementQuery& query : queries) {
+    ids.push_back(query.id.value());
+    epochs.push_back(query.epoch);
+    after.push_back(query.after_revision);
+    for (const SessionId& session : query.sessions) {
+      positions.push_back(static_cast<int64_t>(ids.size()));
+      sessions.push_back(session.value());
+    }
   }
-  using States = std::vector<PlacementState>;
-  return sql_->Run<States>(
-      TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<States> {
-        const pqxx::row newest = transaction.ExecRow(kEpoch, Params().Add(id.value()));
-        if (newest.empty()) return errors::NodeNotFound(id.value());
-        if (RowReader(newest).Text() != epoch) {
-          return absl::FailedPreconditionError("a newer agent has registered");
-        }
-        States states;
-        for (const pqxx::row& row : transaction.Exec(kPlacements, params)) {
-          states.push_back(ReadPlacement(row));
-        }
-        return states;
-      });
+  const Params params = Params().Add(ids).Add(epochs).Add(after).Add(positions).Add(sessions);
+  using Answers = std::vector<std::optional<std::vector<PlacementState>>>;
+  return sql_->Run<Answers>(TransactionMode::kRead,
+                            [&](Transaction& transaction) -> absl::StatusOr<Answers> {
+                              Answers answers(queries.size());
+                              for (const pqxx::row& row : transaction.Exec(kPlacements, params)) {
+                                RowReader reader(row);
+                                const size_t position = static_cast<size_t>(reader.Integer()) - 1;
+                                if (!answers[position].has_value()) answers[position].emplace();
+                                if (!reader.IsNull())
+                                  answers[position]->push_back(ReadPlacement(reader));
+                              }
+                              return answers;
+                            });
 }
 
 absl::Status PgNodeStore::ReleaseAbsent(const NodeId& id, const std::string& epoch,
@@ -340,16 +332,7 @@ absl::StatusOr<StorePage<Node>> PgNodeStore::List(const PageQuery& page) {
       });
 }
 
-absl::StatusOr<std::vector<Node>> PgNodeStore::ListAll() {
-  return sql_->Run<std::vector<Node>>(
-      TransactionMode::kRead, [&](Transaction& transaction) -> absl::StatusOr<std::vector<Node>> {
-        std::vector<Node> nodes;
-        for (const pqxx::row& row : transaction.Exec(kListAll)) {
-          nodes.push_back(ReadNode(row, settings_));
-        }
-        return nodes;
-      });
-}
+absl::StatusOr<std::vector<Node>> PgNodeStore::ListAll() { return fleet_.ReadAll(); }
 
 absl::StatusOr<Node> PgNodeStore::SetCordoned(const NodeId& id, bool cordoned) {
   if (Malformed(id)) return errors::NodeNotFound(id.value());

@@ -6,6 +6,7 @@
 
 #include "controlplane/core/node_store.h"
 #include "controlplane/core/settings.h"
+#include "controlplane/store/fleet_reader.h"
 #include "controlplane/store/sql.h"
 
 namespace paddock {
@@ -14,16 +15,17 @@ namespace paddock {
 // Thread-safe.
 class PgNodeStore : public NodeStore {
  public:
-  PgNodeStore(const Sql* sql, const Settings& settings) : sql_(sql), settings_(settings) {}
+  PgNodeStore(const Sql* sql, const Settings& settings)
+      : sql_(sql), settings_(settings), fleet_(sql, settings) {}
 
   absl::StatusOr<Registered> Register(const NodeRegistration& registration) override;
   absl::StatusOr<std::vector<HeartbeatOutcome>> WriteHeartbeats(
       const std::vector<const HeartbeatReport*>& heartbeats) override;
-  absl::Status WriteImages(const NodeId& id, const std::vector<std::string>& images) override;
+  absl::Status WriteImages(const std::vector<Images>& nodes) override;
   absl::StatusOr<std::vector<DesiredSession>> Desired(const NodeId& id,
                                                       int64_t after_revision) override;
-  absl::StatusOr<std::vector<PlacementState>> Placements(
-      const NodeId& id, const std::string& epoch, const std::vector<SessionId>& sessions) override;
+  absl::StatusOr<std::vector<std::optional<std::vector<PlacementState>>>> Placements(
+      const std::vector<PlacementQuery>& queries) override;
   absl::Status ReleaseAbsent(const NodeId& id, const std::string& epoch,
                              const std::vector<Absent>& absent) override;
   absl::StatusOr<bool> RestartSession(const NodeId& id, const std::string& epoch,
@@ -44,6 +46,7 @@ class PgNodeStore : public NodeStore {
 
   const Sql* const sql_;
   const Settings settings_;
+  FleetReader fleet_;
 };
 
 }  // namespace paddock

@@ -23,6 +23,12 @@ class NodeStoreTest : public StoreTest {
     EXPECT_TRUE(outcomes.ok()) << outcomes.status();
     return outcomes.ok() ? (*outcomes)[0] : HeartbeatOutcome();
   }
+
+  std::optional<std::vector<PlacementState>> Placements(const NodeStore::PlacementQuery& query) {
+    auto answers = nodes().Placements({query});
+    EXPECT_TRUE(answers.ok()) << answers.status();
+    return answers.ok() ? (*answers)[0] : std::nullopt;
+  }
 };
 
 TEST_F(NodeStoreTest, RegistersAndReadsBackWhatANodeSays) {
@@ -55,8 +61,8 @@ TEST_F(NodeStoreTest, AnOlderEpochIsSupersededAndChangesNothing) {
   EXPECT_EQ(GetNode(node.id).address, "elsewhere:1");
   EXPECT_EQ(Write(Beat(node, 1)).kind, HeartbeatOutcome::Kind::kSuperseded);
   EXPECT_EQ(Write(Beat(newer, 1)).kind, HeartbeatOutcome::Kind::kWritten);
-  EXPECT_EQ(nodes().Placements(node.id, "epoch-1", {}).status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(Placements({node.id, "epoch-1", 0, {}}).has_value());
+  EXPECT_TRUE(Placements({node.id, "epoch-2", 0, {}}).has_value());
 }
 
 TEST_F(NodeStoreTest, RebootIsToldByTheBootId) {
@@ -108,6 +114,62 @@ TEST_F(NodeStoreTest, DesiredTellsRunsAndStopsAboveARevision) {
   ASSERT_EQ(desired->size(), 1u);
   EXPECT_EQ(std::get<SessionStop>((*desired)[0].desired).session_id, first.session.id);
   EXPECT_EQ(nodes().Desired(node.id, 0)->size(), 2u);
+}
+
+TEST_F(NodeStoreTest, PlacementsOfManyNodesAreThoseAboveARevisionAndOfNamedSessions) {
+  const Environment environment = MakeEnvironment("env");
+  const NodeRegistration a = MakeNode("a"), b = MakeNode("b");
+  const CreatedSession first = MakeSession(environment, {a.id});
+  const CreatedSession second = MakeSession(environment, {a.id});
+  const CreatedSession third = MakeSession(environment, {a.id});
+  const CreatedSession other = MakeSession(environment, {b.id});
+  MakeRunning(third);
+  const int64_t after = second.run->node_revision;
+  const NodeId unknown = NewNode("c").id;
+  auto answers = nodes().Placements({{a.id, "epoch-1", after, {first.session.id, other.session.id}},
+                                     {unknown, "epoch-1", 0, {}},
+                                     {b.id, "epoch-1", 0, {other.session.id}},
+                                     {b.id, "epoch-0", 0, {}}});
+  ASSERT_TRUE(answers.ok()) << answers.status();
+  ASSERT_EQ(answers->size(), 4u);
+  std::map<SessionId, std::optional<SessionPhase>> phases;
+  for (const PlacementState& found : *(*answers)[0]) phases[found.session_id] = found.phase;
+  EXPECT_EQ(phases.size(), 2u);
+  EXPECT_EQ(phases[third.session.id], SessionPhase::kRunning);
+  EXPECT_EQ(phases[first.session.id], SessionPhase::kStarting);
+  EXPECT_FALSE((*answers)[1].has_value());
+  ASSERT_EQ((*answers)[2]->size(), 1u);
+  EXPECT_FALSE((*answers)[3].has_value());
+  ASSERT_TRUE(stores().sessions->Delete(tenant_, other.session.id).ok());
+  const auto stopped = Placements({b.id, "epoch-1", other.run->node_revision, {}});
+  ASSERT_EQ(stopped->size(), 1u);
+  EXPECT_TRUE(stopped->front().stop);
+  EXPECT_EQ(stopped->front().stop_reason, "DELETED");
+  EXPECT_FALSE(stopped->front().phase.has_value());
+}
+
+TEST_F(NodeStoreTest, TheFleetIsReadAsItIsNow) {
+  NodeRegistration a = MakeNode("a");
+  const NodeRegistration b = MakeNode("b");
+  EXPECT_EQ(nodes().ListAll()->size(), 2u);
+  a.epoch = "epoch-2";
+  a.labels = {{"zone", "b"}};
+  ASSERT_TRUE(nodes().Register(a).ok());
+  ASSERT_TRUE(nodes().WriteImages({{a.id, {"sha256:1"}}, {b.id, {"sha256:2"}}}).ok());
+  ASSERT_TRUE(nodes().SetCordoned(b.id, true).ok());
+  std::map<NodeId, Node> read;
+  const auto all = nodes().ListAll();
+  ASSERT_TRUE(all.ok()) << all.status();
+  for (const Node& node : *all) read[node.id] = node;
+  ASSERT_EQ(read.size(), 2u);
+  EXPECT_EQ(read[a.id].labels, a.labels);
+  EXPECT_EQ(read[a.id].epoch, "epoch-2");
+  EXPECT_EQ(read[a.id].images, std::vector<std::string>{"sha256:1"});
+  EXPECT_EQ(read[b.id].images, std::vector<std::string>{"sha256:2"});
+  EXPECT_EQ(read[b.id].name, "b");
+  EXPECT_TRUE(read[b.id].cordoned);
+  ASSERT_TRUE(nodes().MarkGone(a.id).ok());
+  EXPECT_EQ(nodes().ListAll()->size(), 1u);
 }
 
 TEST_F(NodeStoreTest, AbsenceCountsOnlyOfTheNewestEpoch) {

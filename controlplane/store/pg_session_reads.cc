@@ -39,11 +39,14 @@ constexpr Statement kListOldest = {
     "session_list_oldest", "SELECT " PADDOCK_SESSION_COLUMNS PADDOCK_SESSION_FROM LIST_FILTER
                            "AND ($10::text IS NULL OR s.id > $10) ORDER BY s.id LIMIT $11"};
 #undef LIST_FILTER
+// The first is the session's own row; only later ones are stored.
 constexpr Statement kEvents = {
     "session_events",
-    "SELECT e.number, e.status, e.at FROM sessions s LEFT JOIN session_events e ON e.session_id = "
-    "s.id AND e.number > $4 WHERE s.id = $1 AND s.organization = $2 AND s.workspace = $3 ORDER BY "
-    "e.number LIMIT 1000"};
+    "SELECT e.number, e.status, e.at FROM sessions s LEFT JOIN LATERAL (SELECT 1::bigint AS "
+    "number, "
+    "'idle' AS status, s.created_at AS at UNION ALL SELECT n.number, n.status, n.at FROM "
+    "session_events n WHERE n.session_id = s.id) e ON e.number > $4 WHERE s.id = $1 AND "
+    "s.organization = $2 AND s.workspace = $3 ORDER BY e.number LIMIT 1000"};
 constexpr Statement kUpdate = {
     "session_update",
     "UPDATE sessions SET title = $2, metadata = $3, document = $4, revision = revision + 1, "

@@ -107,7 +107,7 @@ Sql::Attempt Sql::Try(TransactionMode mode, const std::function<absl::Status(Tra
     *status = RunBody(mode, lease->get(), body);
     return Attempt::kDone;
   } catch (const NulInText&) {
-    *status = errors::InvalidField("text", "must not contain U+0000.");
+    *status = errors::InvalidField("text", "must not contain U+0000");
     return Attempt::kDone;
   } catch (const pqxx::in_doubt_error& e) {
     LogWarning("commit in doubt", {{"error", e.what()}});

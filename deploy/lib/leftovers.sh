@@ -41,7 +41,7 @@ left_in_namespaces() {
   own=$(readlink /proc/self/ns/mnt)
   mapfile -t ours < <(losetup -l -n -O NAME,BACK-FILE 2>/dev/null |
     awk -v home="$PADDOCK_HOME/" 'index($2, home) == 1 { print " - btrfs " $1 " "; print " - ext4 " $1 " " }')
-  ours+=(" $PADDOCK_HOME/")
+  ours+=("] $PADDOCK_HOME/") # Namespaces. A copy of one of our directories keeps nothing.
   while read -r namespace link; do
     [[ $namespace != "$own" ]] || continue
     pid=${link#/proc/}

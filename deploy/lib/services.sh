@@ -139,6 +139,12 @@ volume_bytes() {
   echo "$bytes"
 }
 
+# check_disk NODES: ends the quickstart while nothing is begun yet, should their volumes have no room.
+check_disk() {
+  local i
+  for i in $(seq 1 "$1"); do volume_bytes "$PADDOCK_HOME/nodes/$i/volumes.btrfs" "$1" >/dev/null; done
+}
+
 # The share of one of several agents on this machine.
 node_capacity_flags() {
   local nodes=$1 memory_kib
@@ -221,7 +227,8 @@ node_down() {
   local i=$1 directory
   directory=$(node_directory "$i")
   stop_process "node-$i" 20
-  if [[ -f $directory/agent.flags ]]; then
+  # A slot that is another's now was given up when everything was gone.
+  if [[ -f $directory/agent.flags ]] && claim_slot "$i" "$directory"; then
     timeout -k 5 180 "$PADDOCK_HOME/bin/nodeagent" cleanup "--flagfile=$directory/agent.flags" || return
   fi
   release_slot "$i" "$directory"

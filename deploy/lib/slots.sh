@@ -28,6 +28,13 @@ slot_of() {
   die "all $SLOT_COUNT slots for node agents on this machine are taken (see $SLOTS_DIRECTORY)"
 }
 
+# claim_slot NODE DIRECTORY: its remembered slot again; false if that is another's.
+claim_slot() {
+  local slot
+  slot=$(recall "slot-$1") || return 1
+  claim "$SLOTS_DIRECTORY/$slot" "$2"
+}
+
 release_slot() {
   local slot
   slot=$(recall "slot-$1") || return 0

@@ -167,7 +167,7 @@ absl::StatusOr<ExecSpec> ExecSpecFromProto(const v1::ExecStart& proto) {
   }
   if (HasNul(proto.cwd())) return errors::InvalidField("start.cwd", "must not hold NUL");
   if (HasNul(proto.user())) return errors::InvalidField("start.user", "must not hold NUL");
-  if (!proto.cwd().empty()) spec.cwd = proto.cwd();
+  spec.cwd = proto.cwd();
   spec.user = proto.user();
   spec.tty = proto.tty();
   if (proto.rows() > 65535 || proto.cols() > 65535) {

@@ -25,8 +25,7 @@ void WriteFileReactor::OnReadDone(bool ok) {
   if (!ok) {
     if (!started) return OnEnd(errors::InvalidField("start", "must come first"));
     all_read_ = true;
-    // A reset of the call ends its reads like a half-close does, but then nothing can be sent.
-    return StartSendInitialMetadata();
+    return FindOutWhetherClientIsThere();
   }
   if (!started) {
     // Input waits in the exec until the command has started.
@@ -38,6 +37,13 @@ void WriteFileReactor::OnReadDone(bool ok) {
   } else {
     SendData(request_.write().data());
   }
+}
+
+// A reset of the call ends its reads like a half-close does, but then nothing can be sent. Not
+// after Finish, which ends a read that is under way in that manner, too, and has sent the metadata.
+void WriteFileReactor::FindOutWhetherClientIsThere() {
+  absl::MutexLock lock(&mutex_);
+  if (!finished_) StartSendInitialMetadata();
 }
 
 absl::Status WriteFileReactor::HandleStart() {
@@ -72,6 +78,10 @@ void WriteFileReactor::OnSendInitialMetadataDone(bool ok) {
 void WriteFileReactor::OnEnd(const absl::Status& status) {
   if (status.ok()) response_->set_size_bytes(total_);
   code_ = status.code();
+  {
+    absl::MutexLock lock(&mutex_);
+    finished_ = true;
+  }
   Finish(ToGrpcStatus(status));
 }
 

@@ -7,6 +7,8 @@
 #include <functional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "nodeagent/api/file_exec.h"
 #include "paddock/internal/v1/node.pb.h"
 
@@ -32,6 +34,7 @@ class WriteFileReactor final : public grpc::ServerReadReactor<internal::v1::Node
   void OnReadyForStdin() override;
   void OnEnd(const absl::Status& status) override;
   absl::Status HandleStart();
+  void FindOutWhetherClientIsThere();
   void SendData(const std::string& data);
 
   ExecService* const service_;
@@ -41,6 +44,8 @@ class WriteFileReactor final : public grpc::ServerReadReactor<internal::v1::Node
   int64_t total_ = 0;
   absl::StatusCode code_ = absl::StatusCode::kOk;
   std::atomic<bool> all_read_{false};
+  absl::Mutex mutex_;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace paddock::nodeagent

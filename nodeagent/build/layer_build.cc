@@ -20,6 +20,8 @@ namespace {
 
 // For finding out more about a failure.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(60);
+// That program waits for six managers, 20 s each.
+constexpr absl::Duration kRegistriesTimeout = absl::Seconds(150);
 constexpr int kNotFoundExit = 127;
 constexpr size_t kMaxAnswer = 65'536;
 // Of base images that deploy/base-image made.
@@ -164,13 +166,14 @@ absl::StatusOr<ExecExit> LayerBuild::RunCommand(BuildSandbox* sandbox,
   return exit;
 }
 
-absl::StatusOr<std::string> LayerBuild::Ask(BuildSandbox* sandbox, std::vector<std::string> argv) {
+absl::StatusOr<std::string> LayerBuild::Ask(BuildSandbox* sandbox, std::vector<std::string> argv,
+                                            absl::Duration timeout) {
   ExecSpec exec;
   exec.command = std::move(argv);
   exec.env["HOME"] = "/root";
   exec.cwd = "/";
   std::string output;
-  const absl::Duration timeout = std::min(std::max(Left(), absl::ZeroDuration()), kProbeTimeout);
+  timeout = std::min(std::max(Left(), absl::ZeroDuration()), timeout);
   PADDOCK_ASSIGN_OR_RETURN(
       const ExecExit exit,
       sandbox->Run(exec, resources_->clock->Monotonic() + timeout, control_,
@@ -185,7 +188,7 @@ absl::StatusOr<std::string> LayerBuild::Ask(BuildSandbox* sandbox, std::vector<s
 }
 
 absl::StatusOr<std::vector<std::string>> LayerBuild::AskRegistries(BuildSandbox* sandbox) {
-  const absl::StatusOr<std::string> answer = Ask(sandbox, {kRegistriesProgram});
+  const absl::StatusOr<std::string> answer = Ask(sandbox, {kRegistriesProgram}, kRegistriesTimeout);
   // Not an image of ours: its operator names the registries.
   if (absl::IsNotFound(answer.status())) return std::vector<std::string>();
   std::vector<std::string> hosts = ParseRegistries(answer.value_or(""));
@@ -280,7 +283,7 @@ std::string LayerBuild::InterpreterMessage(BuildSandbox* sandbox, const std::str
     no_build = !unfit && output.find("from versions: none") == std::string::npos;
     if (!unfit && !no_build) return "";
   }
-  const std::string version = Ask(sandbox, {"python3", "--version"}).value_or("");
+  const std::string version = Ask(sandbox, {"python3", "--version"}, kProbeTimeout).value_or("");
   if (version.empty()) return "";
   const std::string python(absl::StripAsciiWhitespace(version.substr(0, 64)));
   if (unfit) return absl::StrCat(package, " can't be used with the image's ", python);

@@ -38,7 +38,8 @@ class LayerBuild {
   absl::StatusOr<std::vector<std::string>> AskRegistries(BuildSandbox* sandbox);
   // Runs a command of ours whose output isn't part of the log; what it wrote to standard output.
   // NOT_FOUND when the image hasn't the command; other errors when it failed.
-  absl::StatusOr<std::string> Ask(BuildSandbox* sandbox, std::vector<std::string> argv);
+  absl::StatusOr<std::string> Ask(BuildSandbox* sandbox, std::vector<std::string> argv,
+                                  absl::Duration timeout);
   BuildFailure Explain(BuildSandbox* sandbox, const PackageCommand& command, const ExecExit& exit);
   BuildFailure Failure(absl::string_view reason, std::string message) const;
   // Whether the disk, memory or processes ran out; empty when none did.

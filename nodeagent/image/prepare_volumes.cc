@@ -20,7 +20,13 @@
 namespace paddock::nodeagent {
 namespace {
 
+// What is mounted there, but for the directory itself (ShareMountPoint).
 absl::StatusOr<std::optional<MountEntry>> FindMount(const std::string& mount_point) {
+  struct stat here, above;
+  if (stat(mount_point.c_str(), &here) != 0 || stat((mount_point + "/..").c_str(), &above) != 0) {
+    return std::nullopt;
+  }
+  if (here.st_dev == above.st_dev) return std::nullopt;
   PADDOCK_ASSIGN_OR_RETURN(std::vector<MountEntry> mounts, ReadMounts());
   std::optional<MountEntry> found;
   for (const MountEntry& entry : mounts) {
@@ -62,6 +68,7 @@ absl::Status MakeImageFile(const std::string& image_file, int64_t bytes) {
 
 absl::Status MountAndEnableQuota(const std::string& device, const std::string& mount_point) {
   PADDOCK_RETURN_IF_ERROR(MakeDirectories(mount_point, 0700));
+  PADDOCK_RETURN_IF_ERROR(ShareMountPoint(mount_point));
   if (mount(device.c_str(), mount_point.c_str(), "btrfs", MS_NOATIME | MS_NODEV, "nodiscard") !=
       0) {
     if (errno == ENODEV) {
@@ -116,9 +123,9 @@ absl::Status PrepareVolumesOnDevice(const std::string& device, const std::string
 
 absl::Status ReleaseVolumes(const std::string& mount_point) {
   PADDOCK_ASSIGN_OR_RETURN(const std::optional<MountEntry> mounted, FindMount(mount_point));
-  if (!mounted.has_value()) return absl::OkStatus();
+  if (!mounted.has_value()) return DetachMount(mount_point);
   // The loop device detaches by itself with the last mount.
-  if (umount2(mount_point.c_str(), UMOUNT_NOFOLLOW) == 0) return absl::OkStatus();
+  if (umount2(mount_point.c_str(), UMOUNT_NOFOLLOW) == 0) return DetachMount(mount_point);
   if (errno == EBUSY) {
     return absl::FailedPreconditionError(absl::StrCat(mount_point, " is still in use"));
   }

@@ -148,7 +148,11 @@ TEST_F(FileCommandsTest, WriteRefusesOtherKinds) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Write(sandbox_.directory(), "x")));
   EXPECT_TRUE(absl::IsFailedPrecondition(Write(Path("new/"), "x")));
   Put("file", "x");
-  EXPECT_TRUE(absl::IsNotFound(Write(Path("file/below"), "x")));
+  for (const char* name : {"file/below", "file/far/below"}) {
+    const absl::Status status = Write(Path(name), "x");
+    EXPECT_TRUE(absl::IsNotFound(status));
+    EXPECT_THAT(status.message(), HasSubstr("not a directory"));
+  }
   EXPECT_TRUE(absl::IsInvalidArgument(Write(Path(std::string(256, 'n')), "x")));
   EXPECT_TRUE(absl::IsInvalidArgument(Write(Path(std::string(256, 'n') + "/x"), "x")));
 }
@@ -181,6 +185,9 @@ TEST_F(FileCommandsTest, ListsManyAndSaysWhyNot) {
   EXPECT_TRUE(absl::IsNotFound(List(Path("missing")).status()));
   Put("f", "");
   EXPECT_TRUE(absl::IsFailedPrecondition(List(Path("f")).status()));
+  const absl::Status below = List(Path("f/below")).status();
+  EXPECT_TRUE(absl::IsNotFound(below)) << below;
+  EXPECT_THAT(below.message(), HasSubstr("not a directory"));
 }
 
 }  // namespace

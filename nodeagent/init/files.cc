@@ -60,8 +60,9 @@ absl::Status FailureAt(absl::string_view path, Step step, int error) {
   if (step == Step::kUsage) return absl::InternalError("the file command wasn't understood");
   switch (error) {
     case ENOENT:
-    case ENOTDIR:
       return errors::PathNotFound(path);
+    case ENOTDIR:
+      return errors::ParentNotDirectory(path);
     case ENOSPC:
     case EDQUOT:
       return errors::DiskFull(absl::StrCat("path: ", Quote(path), ": ", reason));

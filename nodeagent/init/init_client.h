@@ -17,7 +17,7 @@ namespace paddock::nodeagent {
 struct ExecSpec {
   std::vector<std::string> command;
   std::map<std::string, std::string> env;  // On top of PID 1's.
-  std::string cwd = "/workspace";
+  std::string cwd;                         // Empty: /workspace, or / where that is gone.
   std::string user;  // Name or uid, optionally ":group"; resolved inside the sandbox. Empty: root.
   bool tty = false;
   int rows = 24;

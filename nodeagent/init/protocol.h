@@ -60,6 +60,8 @@ inline constexpr uint32_t kFlagCgroup = 2;  // A second descriptor, an open cgro
 // The command takes the server's own descriptors 0, 1 and 2; kStarted brings none. With a terminal
 // they are that, and it is the server's controlling one.
 inline constexpr uint32_t kFlagInherit = 4;
+// The directory is a default that nobody named: where it isn't there, the command starts in /.
+inline constexpr uint32_t kFlagDefaultDirectory = 8;
 
 struct Request {
   uint32_t magic;

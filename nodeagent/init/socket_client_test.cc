@@ -133,6 +133,15 @@ TEST(SocketClientTest, BadUserAndDirectoryAreErrorsByName) {
   EXPECT_TRUE(sandbox.Run(Command({"true"})).exit.ok()) << "and PID 1 goes on";
 }
 
+TEST(SocketClientTest, WithoutADirectoryItIsTheDefaultOrTheRoot) {
+  TestSandbox sandbox;
+  ExecSpec spec = sandbox.Shell("pwd");
+  spec.cwd = "";
+  const Finished finished = sandbox.Run(spec);
+  ASSERT_TRUE(finished.exit.ok()) << finished.exit.status();
+  EXPECT_EQ(finished.out, std::filesystem::is_directory("/workspace") ? "/workspace\n" : "/\n");
+}
+
 TEST(SocketClientTest, TooLargeIsRefusedAndLargeWorks) {
   TestSandbox sandbox;
   ExecSpec spec = Command({"sh", "-c", "env | wc -c"});

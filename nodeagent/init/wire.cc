@@ -118,7 +118,8 @@ absl::StatusOr<EncodedExec> EncodeExec(const ExecSpec& spec, bool with_cgroup) {
   header.version = init_protocol::kVersion;
   header.type = static_cast<uint16_t>(RequestType::kExec);
   header.flags = (spec.tty ? init_protocol::kFlagTerminal : 0) |
-                 (with_cgroup ? init_protocol::kFlagCgroup : 0);
+                 (with_cgroup ? init_protocol::kFlagCgroup : 0) |
+                 (spec.cwd.empty() ? init_protocol::kFlagDefaultDirectory : 0);
   header.payload_bytes = static_cast<uint32_t>(encoded.payload.size());
   header.argument_count = static_cast<uint32_t>(spec.command.size());
   header.environment_count = static_cast<uint32_t>(spec.env.size());

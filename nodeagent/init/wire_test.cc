@@ -55,7 +55,8 @@ TEST(EncodeExecTest, FillsInDirectoryAndSize) {
   EXPECT_EQ(encoded->payload, std::string("\0/workspace\0sh\0", 15));
   EXPECT_EQ(encoded->header.rows, 24);
   EXPECT_EQ(encoded->header.columns, 65535);
-  EXPECT_EQ(encoded->header.flags, init_protocol::kFlagTerminal);
+  EXPECT_EQ(encoded->header.flags,
+            init_protocol::kFlagTerminal | init_protocol::kFlagDefaultDirectory);
 }
 
 TEST(EncodeExecTest, RefusesWhatCannotBeSaid) {

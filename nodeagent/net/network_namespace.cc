@@ -61,12 +61,13 @@ absl::StatusOr<UniqueFd> OpenPinnedNamespace(const std::string& path) {
 absl::Status PinCurrentNamespace(const std::string& path) {
   UniqueFd file(open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
   if (!file.valid()) return ErrnoStatus(absl::StrCat("making ", path));
+  PADDOCK_RETURN_IF_ERROR(ShareMountPoint(path));
   return BindMount(kSelf, path);
 }
 
 absl::Status UnpinNamespace(const std::string& path) {
   if (!PathExists(path)) return absl::OkStatus();
-  PADDOCK_RETURN_IF_ERROR(DetachMount(path));
+  PADDOCK_RETURN_IF_ERROR(DetachMountPoint(path));
   return RemoveFile(path);
 }
 

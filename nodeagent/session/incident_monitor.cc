@@ -9,12 +9,17 @@ namespace {
 
 // Nearer to the bound than this, writes fail already: space is charged by blocks and metadata.
 constexpr int64_t kDiskSlackBytes = 256 * 1024;
+// With this much free there is room again; apart from the slack, so that a disk at its bound isn't
+// full anew with every block.
+constexpr int64_t kDiskRoomBytes = 1024 * 1024;
 
 }  // namespace
 
 void IncidentMonitor::Check(const SessionRecord& record) {
-  CheckUsage(record);
+  // What is told last stands: when a check finds both, the disk filled before the kill. A full disk
+  // lasts and was only waiting to be seen; a kill is what just happened.
   CheckDisk(record);
+  CheckUsage(record);
 }
 
 void IncidentMonitor::CheckAll() {
@@ -49,16 +54,21 @@ void IncidentMonitor::CheckDisk(const SessionRecord& record) {
   const std::string& id = record.spec.session_id;
   const absl::StatusOr<VolumeStore::Usage> usage = volumes_->GetUsage(id);
   if (!usage.ok() || usage->limit_bytes <= 0) return;
-  const bool full = usage->used_bytes + kDiskSlackBytes >= usage->limit_bytes;
-  bool before;
+  const int64_t free = usage->limit_bytes - usage->used_bytes;
+  bool before, full;
   {
     absl::MutexLock lock(&mutex_);
-    before = std::exchange(seen_[id].disk_full, full);
+    Seen& seen = seen_[id];
+    full = free <= (seen.disk_full ? kDiskRoomBytes : kDiskSlackBytes);
+    before = std::exchange(seen.disk_full, full);
   }
   if (full && !before) {
     manager_->NoteIncident(id, record.spec.generation, kReasonDiskFull,
                            absl::StrCat("the disk limit of ", record.spec.limits.disk_bytes,
                                         " bytes was reached; writes fail"));
+  } else if (!full && (before || record.status.reason == kReasonDiskFull)) {
+    // The second: an agent before this one told it.
+    manager_->EndIncident(id, record.spec.generation, kReasonDiskFull);
   }
 }
 

@@ -13,7 +13,8 @@
 namespace paddock::nodeagent {
 
 // Notices when something in a running sandbox hits its bounds (memory, processes, disk), and says
-// so in the session's status. Thread-safe.
+// so in the session's status: the newest of it, and a full disk only as long as it is full.
+// Thread-safe.
 class IncidentMonitor {
  public:
   IncidentMonitor(SessionManager* manager, CgroupManager* cgroups, VolumeStore* volumes)

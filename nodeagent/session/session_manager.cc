@@ -277,6 +277,22 @@ void SessionManager::NoteIncident(const std::string& session_id, int64_t generat
   NotifyListener();
 }
 
+void SessionManager::EndIncident(const std::string& session_id, int64_t generation,
+                                 absl::string_view reason) {
+  {
+    absl::MutexLock lock(&mutex_);
+    Entry* entry = Find(session_id);
+    if (entry == nullptr || !entry->record.has_value()) return;
+    SessionStatus& status = entry->record->status;
+    if (status.generation != generation || status.phase != SessionPhase::kRunning) return;
+    if (status.reason != reason) return;
+    status.reason.clear();
+    status.message.clear();
+    Changed(entry);
+  }
+  NotifyListener();
+}
+
 void SessionManager::SetBackgroundExec(const std::string& session_id, int64_t generation,
                                        const std::string& exec_id, bool present,
                                        std::function<void()> done) {

@@ -103,6 +103,9 @@ class SessionManager {
   void NoteIncident(const std::string& session_id, int64_t generation, absl::string_view reason,
                     const std::string& message);
 
+  // What NoteIncident told as `reason` is over; does nothing when something else was told since.
+  void EndIncident(const std::string& session_id, int64_t generation, absl::string_view reason);
+
   // Adds or drops an exec that left processes behind; `done` once it is on disk.
   void SetBackgroundExec(const std::string& session_id, int64_t generation,
                          const std::string& exec_id, bool present, std::function<void()> done);

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -215,6 +216,24 @@ absl::Status DetachMount(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status ShareMountPoint(const std::string& path) {
+  PADDOCK_ASSIGN_OR_RETURN(const std::vector<MountEntry> mounts, ReadMounts());
+  const MountEntry* holder = MountThatHolds(mounts, path);
+  if (holder != nullptr && holder->shared) return absl::OkStatus();
+  if (holder == nullptr || holder->mount_point != path) {
+    PADDOCK_RETURN_IF_ERROR(BindMount(path, path));
+  }
+  if (mount(nullptr, path.c_str(), nullptr, MS_SHARED, nullptr) != 0) {
+    return ErrnoStatus(absl::StrCat("make the mount at ", path, " shared"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DetachMountPoint(const std::string& path) {
+  PADDOCK_RETURN_IF_ERROR(DetachMount(path));
+  return DetachMount(path);  // Of itself.
+}
+
 absl::Status EnterPrivateMountNamespace() {
   if (unshare(CLONE_FS | CLONE_NEWNS) != 0) return ErrnoStatus("unshare(CLONE_NEWNS)");
   if (mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) {
@@ -247,6 +266,18 @@ absl::StatusOr<std::vector<MountEntry>> ReadMounts() {
   return ParseMountInfo(text);
 }
 
+const MountEntry* MountThatHolds(const std::vector<MountEntry>& mounts, const std::string& path) {
+  const MountEntry* holder = nullptr;
+  for (const MountEntry& mount : mounts) {
+    if (!IsOrIsBelow(path, mount.mount_point)) continue;
+    // Of several at one place the last lies on top.
+    if (holder == nullptr || mount.mount_point.size() >= holder->mount_point.size()) {
+      holder = &mount;
+    }
+  }
+  return holder;
+}
+
 std::vector<MountEntry> ParseMountInfo(const std::string& text) {
   std::vector<MountEntry> entries;
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
@@ -261,6 +292,9 @@ std::vector<MountEntry> ParseMountInfo(const std::string& text) {
     entry.file_system = std::string(right[0]);
     entry.source = Unescape(right[1]);
     entry.super_options = std::string(right[2]);
+    entry.shared = std::any_of(left.begin() + 6, left.end(), [](absl::string_view field) {
+      return absl::StartsWith(field, "shared:");
+    });
     entries.push_back(std::move(entry));
   }
   return entries;

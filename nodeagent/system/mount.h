@@ -39,6 +39,13 @@ absl::Status MountTmpfs(const std::string& path, const std::string& options);
 // Detaches lazily; OK when nothing is mounted there.
 absl::Status DetachMount(const std::string& path);
 
+// Sees to it that unmounting what will be mounted at `path` (which must exist) reaches the copies
+// that other mount namespaces were made with, so that they keep nothing alive: where the mount that
+// holds `path` isn't shared (systemd makes them so, other inits don't), `path` becomes a shared
+// mount of itself. DetachMountPoint undoes it, and detaches what is mounted there.
+absl::Status ShareMountPoint(const std::string& path);
+absl::Status DetachMountPoint(const std::string& path);
+
 // Gives the calling thread a mount namespace of its own that sees later mounts of the old one but
 // not the other way round.
 absl::Status EnterPrivateMountNamespace();
@@ -57,8 +64,11 @@ struct MountEntry {
   std::string file_system;
   std::string source;
   std::string super_options;
+  bool shared = false;  // Mounts and unmounts on it reach its copies in other namespaces.
 };
 absl::StatusOr<std::vector<MountEntry>> ReadMounts();
+// Pure: the mount that `path` lies on; null if none of `mounts`.
+const MountEntry* MountThatHolds(const std::vector<MountEntry>& mounts, const std::string& path);
 // Pure: parses mountinfo text; lines that it doesn't understand are left out.
 std::vector<MountEntry> ParseMountInfo(const std::string& text);
 

@@ -15,7 +15,21 @@ TEST(MountInfoTest, ReadsFieldsAfterOptionalOnes) {
   EXPECT_EQ(entries[0].file_system, "ext3");
   EXPECT_EQ(entries[0].source, "/dev/root");
   EXPECT_EQ(entries[0].super_options, "rw,errors=continue");
+  EXPECT_TRUE(entries[0].shared);
   EXPECT_EQ(entries[1].file_system, "cgroup2");
+  EXPECT_FALSE(entries[1].shared);
+}
+
+TEST(MountInfoTest, TheMountOfAPathIsTheDeepestAndTheLast) {
+  const std::vector<MountEntry> mounts = ParseMountInfo(
+      "1 0 8:1 / / rw - ext4 /dev/a rw\n"
+      "2 1 8:2 / /srv rw - ext4 /dev/b rw\n"
+      "3 2 8:3 / /srv/pad rw - ext4 /dev/c rw\n"
+      "4 1 8:4 / /srv rw - ext4 /dev/d rw\n");
+  EXPECT_EQ(MountThatHolds(mounts, "/srv/paddock")->source, "/dev/d");
+  EXPECT_EQ(MountThatHolds(mounts, "/srv/pad/x")->source, "/dev/c");
+  EXPECT_EQ(MountThatHolds(mounts, "/var")->source, "/dev/a");
+  EXPECT_EQ(MountThatHolds({}, "/var"), nullptr);
 }
 
 TEST(MountInfoTest, UndoesEscapes) {

@@ -98,6 +98,19 @@ TEST_F(SessionApiTest, ACreateIsRepeatableByRequestId) {
   EXPECT_TRUE(absl::IsAlreadyExists(client_.CreateSession(request).status()));
 }
 
+TEST_F(SessionApiTest, AnEnvironmentInUseIsRefusedOnceItIsArchivedOrDeleted) {
+  v1::ArchiveEnvironmentRequest archive;
+  archive.set_environment_id(environment_id_);
+  v1::Environment archived;
+  ASSERT_TRUE(
+      client_.environments().ArchiveEnvironment(client_.Context().get(), archive, &archived).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(client_.CreateSession(environment_id_).status()));
+  ASSERT_TRUE(client_.DeleteSession(session_.id()).ok());
+  ASSERT_TRUE(client_.DeleteEnvironment(environment_id_).ok());
+  EXPECT_TRUE(absl::IsNotFound(client_.CreateSession(environment_id_).status()));
+  EXPECT_TRUE(Eventually([&] { return node_.running() == 0; }));
+}
+
 TEST_F(SessionApiTest, AWatchEndsWithTheFinalState) {
   v1::WatchSessionRequest request;
   request.set_session_id(session_.id());
@@ -129,6 +142,28 @@ TEST_F(SessionApiTest, AWatchFromTheFutureIsOutOfRange) {
   v1::Session seen;
   EXPECT_FALSE(stream->Read(&seen));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::OUT_OF_RANGE);
+}
+
+TEST_F(SessionApiTest, AWatchFromANegativeRevisionIsRefusedByName) {
+  v1::WatchSessionRequest request;
+  request.set_session_id(session_.id());
+  request.set_after_revision(-1);
+  v1::Session seen;
+  const auto context = client_.Context();
+  const auto stream = client_.sessions().WatchSession(context.get(), request);
+  EXPECT_FALSE(stream->Read(&seen));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "after_revision: must not be negative");
+
+  v1::WatchEnvironmentRequest of_environment;
+  of_environment.set_environment_id(session_.environment_id());
+  of_environment.set_after_revision(-1);
+  v1::WatchEnvironmentResponse event;
+  const auto second_context = client_.Context();
+  const auto second = client_.environments().WatchEnvironment(second_context.get(), of_environment);
+  EXPECT_FALSE(second->Read(&event));
+  EXPECT_EQ(second->Finish().error_message(), "after_revision: must not be negative");
 }
 
 TEST_F(SessionApiTest, ExecCarriesInputOutputAndResult) {

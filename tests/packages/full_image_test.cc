@@ -73,7 +73,9 @@ TEST(FullImageTest, EveryToolIsThereForEveryUserAndNewEnough) {
     command.insert(command.end(), tool.command.begin(), tool.command.end());
     const CommandOutput output = agent.Run(session, command, "65534:65534");
     EXPECT_EQ(output.code, 0) << tool.name << ": " << output.text;
-    if (!tool.least.empty()) EXPECT_GE(VersionIn(output.text), tool.least) << output.text;
+    if (!tool.least.empty()) {
+      EXPECT_GE(VersionIn(output.text), tool.least) << output.text;
+    }
     const std::string first = output.text.substr(0, output.text.find('\n'));
     printf("  %-10s %s\n", tool.name.c_str(), first.c_str());
   }

@@ -9,7 +9,21 @@ namespace {
 // registry.
 constexpr char kProject[] =
     "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n"
-    "[project]\nname = \"hostile\"\nversion = \"1\"\n";
+    "[project]\nname = \"project\"\nversion = \"1\"\n";
+
+// After a line that says URL.
+constexpr char kFetchingBackend[] = R"(import os, urllib.request, zipfile
+def build_wheel(directory, settings=None, metadata=None):
+    text = urllib.request.urlopen(URL, timeout=20).read().decode()
+    name, info = 'project-1-py3-none-any.whl', 'project-1.dist-info/'
+    with zipfile.ZipFile(os.path.join(directory, name), 'w') as wheel:
+        wheel.writestr('fetched.py', f'TEXT = {text!r}\n')
+        wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\nName: project\nVersion: 1\n')
+        wheel.writestr(info + 'WHEEL',
+                       'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+        wheel.writestr(info + 'RECORD', '')
+    return name
+)";
 
 }  // namespace
 
@@ -35,6 +49,15 @@ std::map<std::string, std::string> HostileProjects() {
                      "    print('at it', flush=True)\n    ", script, "\n");
   }
   return files;
+}
+
+std::map<std::string, std::string> FetchingProject(const std::string& name,
+                                                   const std::string& url) {
+  return {
+      {absl::StrCat("/opt/", name, "/pyproject.toml"), kProject},
+      {absl::StrCat("/opt/", name, "/backend.py"),
+       absl::StrCat("URL = '", url, "'\n", kFetchingBackend)},
+  };
 }
 
 std::map<std::string, std::string> DeafRegistries() {

@@ -9,6 +9,10 @@ namespace paddock::testing {
 // fill (the disk), hog (memory), fork, reach (the host refused.example), leave (a process behind).
 std::map<std::string, std::string> HostileProjects();
 
+// Such a project that isn't hostile: its build fetches a text from `url`, and gives a module
+// `fetched` with that as TEXT.
+std::map<std::string, std::string> FetchingProject(const std::string& name, const std::string& url);
+
 // Files that make apt and pip ask a registry where nobody listens.
 std::map<std::string, std::string> DeafRegistries();
 

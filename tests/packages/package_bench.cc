@@ -41,7 +41,8 @@ class PlainChroot {
   PlainChroot() {
     char name[] = "/var/tmp/paddock-chroot-XXXXXX";
     directory_ = mkdtemp(name);
-    Host({"tar", "--extract", "--file", getenv("PADDOCK_TEST_IMAGE"), "--directory", directory_,
+    const char* image = getenv("PADDOCK_TEST_IMAGE");
+    Host({"tar", "--extract", "--file", image == nullptr ? "" : image, "--directory", directory_,
           "--xattrs", "--xattrs-include=*", "--numeric-owner", "--same-owner"});
     // What apt and Python open; the archive has no devices.
     for (const auto& [name, minor] : {std::pair("null", "3"), std::pair("zero", "5"),

@@ -66,19 +66,16 @@ TEST(PackageImagesTest, AnOciImageWithAnotherPythonTakesTheOlderPin) {
 }
 
 // The smallest packages that need nothing else, as the image's own apt knows them.
-std::vector<std::string> SmallPackages(TestAgent& agent, size_t count) {
-  const std::string session = agent.StartSession("");
-  const CommandOutput list = agent.Run(
-      session,
-      {"sh", "-c",
-       "apt-get update >/dev/null 2>&1; apt-cache dumpavail | awk -v RS= -F '\\n' '{ name = size = "
-       "\"\"; bad = 0; for (i = 1; i <= NF; i++) { split($i, f, \": \"); if (f[1] == \"Package\") "
-       "name = f[2]; if (f[1] == \"Size\") size = f[2]; if (f[1] ~ "
-       "/^(Depends|Pre-Depends|Conflicts|Breaks|Provides|Essential)$/) bad = 1 } if (!bad && name "
-       "~ /^[a-z0-9-]+$/ && size > 2000) print size, name }' | sort -n | uniq | cut -d ' ' -f 2"});
-  EXPECT_TRUE(agent.StopSession(session).ok());
+std::vector<std::string> SmallPackages(TestFleet& fleet, size_t count) {
+  const ExecResult list = fleet.ShellAs(
+      "root", fleet.Run(fleet.CreateEnvironment({}).id()),
+      "apt-get update >/dev/null 2>&1; apt-cache dumpavail | awk -v RS= -F '\\n' '{ name = size = "
+      "\"\"; bad = 0; for (i = 1; i <= NF; i++) { split($i, f, \": \"); if (f[1] == \"Package\") "
+      "name = f[2]; if (f[1] == \"Size\") size = f[2]; if (f[1] ~ "
+      "/^(Depends|Pre-Depends|Conflicts|Breaks|Provides|Essential)$/) bad = 1 } if (!bad && name "
+      "~ /^[a-z0-9-]+$/ && size > 2000) print size, name }' | sort -n | uniq | cut -d ' ' -f 2");
   std::vector<std::string> packages;
-  for (const absl::string_view line : absl::StrSplit(list.text, '\n', absl::SkipEmpty())) {
+  for (const absl::string_view line : absl::StrSplit(list.out, '\n', absl::SkipEmpty())) {
     if (packages.size() < count) packages.emplace_back(line);
   }
   return packages;
@@ -86,9 +83,8 @@ std::vector<std::string> SmallPackages(TestAgent& agent, size_t count) {
 
 TEST(PackageImagesTest, TwoHundredPackagesInOneEnvironment) {
   TestFleet fleet;
-  TestAgent& agent = fleet.AddAgent();
-  fleet.Join(agent);
-  std::vector<std::string> apt = SmallPackages(agent, 185);
+  fleet.Join(fleet.AddAgent());
+  std::vector<std::string> apt = SmallPackages(fleet, 185);
   ASSERT_THAT(apt, SizeIs(185));
   const std::vector<std::string> pip = {"six",    "idna",      "toml",      "attrs",    "certifi",
                                         "click",  "colorama",  "decorator", "filelock", "packaging",

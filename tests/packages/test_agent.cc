@@ -22,6 +22,7 @@
 #include "nodeagent/system/file.h"
 #include "nodeagent/system/spawn.h"
 #include "nodeagent/system/subprocess.h"
+#include "tests/packages/test_slot.h"
 
 namespace paddock::testing {
 namespace {
@@ -33,6 +34,7 @@ constexpr int64_t kVolumesBytes = int64_t{3} << 30;
 constexpr char kInstance[] = "pkgtest";
 constexpr int kFirstSubnet = 238;  // 10.238.0.0/16.
 constexpr uint32_t kFirstUid = 0xc0000000;
+constexpr uint32_t kUids = 0x2000000;  // For more sessions than --max_sessions.
 constexpr absl::Duration kStartTimeout = absl::Seconds(60);
 
 std::string TestImage() {
@@ -66,8 +68,10 @@ TestAgent::TestAgent(int number, std::vector<std::string> flags, TestCertificate
       flags_(std::move(flags)),
       own_certificates_(certificates == nullptr ? std::make_unique<TestCertificates>() : nullptr),
       certificates_(certificates == nullptr ? own_certificates_.get() : certificates),
-      cgroup_(absl::StrCat("paddock/", kInstance, number)),
-      instance_(absl::StrCat(kInstance, number)) {
+      place_(TestSlot() * kAgentsOfSlot + number),
+      cgroup_(absl::StrCat("paddock/", kInstance, place_)),
+      instance_(absl::StrCat(kInstance, place_)) {
+  EXPECT_LT(number, kAgentsOfSlot);
   char name[] = "/var/tmp/paddock-packages-XXXXXX";
   directory_ = mkdtemp(name);
   chmod(directory_.c_str(), 0711);
@@ -112,8 +116,8 @@ std::vector<std::string> TestAgent::Arguments(const std::string& command) const 
       absl::StrCat("--key=", certificates_->directory(), "/node-", number_, ".key"),
       absl::StrCat("--base_image=", TestImage()),
       absl::StrCat("--instance=", instance_),
-      absl::StrCat("--subnet=10.", kFirstSubnet + number_, ".0.0/16"),
-      absl::StrCat("--uid_base=", kFirstUid + static_cast<uint32_t>(number_) * 0x4000000),
+      absl::StrCat("--subnet=10.", kFirstSubnet + place_, ".0.0/16"),
+      absl::StrCat("--uid_base=", kFirstUid + static_cast<uint32_t>(place_) * kUids),
       "--max_sessions=64",
       absl::StrCat("--cgroup=", cgroup_),
       "--ready_pairs=2",
@@ -148,8 +152,10 @@ std::string TestAgent::AddBaseImage(const std::map<std::string, std::string>& fi
                  "--file", archive,    "--directory", tree};
   // Not their directories, which may be there with other modes.
   for (const auto& [path, content] : files) append.argv.push_back("." + path);
+  nodeagent::SubprocessOptions options;
+  options.timeout = absl::Minutes(1);
   for (const nodeagent::SpawnSpec& spec : {copy, append}) {
-    const auto done = nodeagent::RunChecked(spec, {.timeout = absl::Minutes(1)});
+    const auto done = nodeagent::RunChecked(spec, options);
     EXPECT_TRUE(done.ok()) << done.status();
   }
   const absl::StatusOr<std::string> digest = Import(archive);

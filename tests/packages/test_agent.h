@@ -87,14 +87,15 @@ class TestAgent {
   std::vector<std::string> Arguments(const std::string& command) const;
   absl::StatusOr<std::string> Import(const std::string& archive) const;
 
-  const int number_;
+  const int number_;  // Among the test's own.
   std::vector<std::string> flags_;
   const std::unique_ptr<TestCertificates> own_certificates_;
   TestCertificates* const certificates_;
   std::string directory_;
   std::string volumes_;
-  std::string cgroup_;
-  std::string instance_;
+  const int place_;  // Among all of this machine's tests.
+  const std::string cgroup_;
+  const std::string instance_;
   std::string node_id_;
   std::string base_image_;
   int port_ = 0;

@@ -19,7 +19,7 @@ void AddAll(const std::vector<std::string>& specs,
 
 }  // namespace
 
-TestFleet::TestFleet(int replicas, std::vector<std::string> flags) {
+TestFleet::TestFleet(int replicas, const std::vector<std::string>& flags) {
   const auto url = PostgresServer::Shared().CreateDatabase();
   EXPECT_TRUE(url.ok()) << url.status();
   for (int i = 0; i < replicas; ++i) {
@@ -148,10 +148,11 @@ v1::Session TestFleet::Run(const std::string& environment_id, int replica) {
   return session;
 }
 
-ExecResult TestFleet::Shell(const v1::Session& session, const std::string& script, int replica) {
+ExecResult TestFleet::ShellAs(const std::string& user, const v1::Session& session,
+                              const std::string& script, int replica) {
   v1::ExecStart start;
   start.set_session_id(session.id());
-  start.set_user("nobody");
+  start.set_user(user);
   start.set_cwd("/");
   for (const std::string& argument : {std::string("sh"), std::string("-c"), script}) {
     start.add_command(argument);

@@ -30,7 +30,7 @@ bool Eventually(Condition condition, absl::Duration patience = absl::Seconds(60)
 class TestFleet {
  public:
   // `flags` are added to the replicas'.
-  explicit TestFleet(int replicas = 1, std::vector<std::string> flags = {});
+  explicit TestFleet(int replicas = 1, const std::vector<std::string>& flags = {});
   ~TestFleet();
 
   // An agent that isn't started yet, with a number of its own.
@@ -56,7 +56,11 @@ class TestFleet {
   // RUNNING, or a failed test.
   v1::Session Run(const std::string& environment_id, int replica = 0);
   // What the command says (both streams), and its exit code, as user nobody.
-  ExecResult Shell(const v1::Session& session, const std::string& script, int replica = 0);
+  ExecResult Shell(const v1::Session& session, const std::string& script, int replica = 0) {
+    return ShellAs("nobody", session, script, replica);
+  }
+  ExecResult ShellAs(const std::string& user, const v1::Session& session, const std::string& script,
+                     int replica = 0);
   // Deletes what was made through this, so that agents end empty.
   void Clear(int replica = 0);
 

@@ -114,10 +114,11 @@ class RuntimeFixture : public ::testing::Test {
     EXPECT_TRUE(destroyed.ok()) << destroyed;
   }
 
-  void Remove(std::string id) {
-    Destroy(sandboxes_[id].spec);
+  void Remove(const std::string& id) {
+    const auto sandbox = sandboxes_.find(id);
+    Destroy(sandbox->second.spec);
     EXPECT_TRUE(RemoveTree(absl::StrCat(Sessions(), "/", id)).ok());
-    sandboxes_.erase(id);
+    sandboxes_.erase(sandbox);
   }
 
   std::string Shell(const ContainerSpec& spec, const std::string& script,

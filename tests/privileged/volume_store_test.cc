@@ -1,8 +1,11 @@
 // The volume stores on real file systems in files of the test's own.
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -12,6 +15,7 @@
 #include "nodeagent/image/prepare_volumes.h"
 #include "nodeagent/image/registry_hosts.h"
 #include "nodeagent/image/store_factory.h"
+#include "nodeagent/system/mount.h"
 #include "nodeagent/system/subprocess.h"
 #include "tests/contract/volume_store_contract.h"
 
@@ -100,6 +104,25 @@ TEST_F(PrepareVolumesTest, IsIdempotentAndKeepsContentAcrossRelease) {
   EXPECT_TRUE(ReleaseVolumes(MountPoint()).ok());
   ASSERT_TRUE(PrepareVolumes(Image(), int64_t{512} << 20, MountPoint()).ok());
   EXPECT_TRUE(PathExists(MountPoint() + "/note"));
+}
+
+// As `ip netns exec` makes one: it has copies of all mounts, and hears of what becomes of them if
+// they are shared.
+TEST_F(PrepareVolumesTest, ACopyInAnotherMountNamespaceKeepsNothing) {
+  const std::string ready = directory_ + "/ready";
+  const pid_t other = fork();
+  if (other == 0) {
+    if (!EnterPrivateMountNamespace().ok() || !WriteFile(ready, "").ok()) _exit(1);
+    for (;;) pause();
+  }
+  ASSERT_GT(other, 0);
+  while (!PathExists(ready)) ASSERT_EQ(waitpid(other, nullptr, WNOHANG), 0);
+  EXPECT_TRUE(ReleaseVolumes(MountPoint()).ok());
+  const auto devices = RunChecked({{"losetup", "--noheadings", "--associated", Image()}});
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
+  ASSERT_TRUE(devices.ok());
+  EXPECT_EQ(*devices, "");
 }
 
 TEST_F(PrepareVolumesTest, AFileThatTheDiskCannotHoldIsRefusedAndNotLeft) {

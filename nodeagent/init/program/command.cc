@@ -147,6 +147,15 @@ void TakeIdentity(const CommandRequest& request, const User& user) {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
+void EnterDirectory(const CommandRequest& request, const char* directory) {
+  if (chdir(directory) == 0) return;
+  int error = errno;
+  bool is_gone = error == ENOENT || error == ENOTDIR;
+  bool is_default = (request.header.flags & init_protocol::kFlagDefaultDirectory) != 0;
+  if (is_gone && is_default && chdir("/") == 0) return;
+  Fail(request, Step::kDirectory, error);
+}
+
 }  // namespace
 
 void RunCommand(const ProgramContext& context, const CommandRequest& request) {
@@ -161,7 +170,7 @@ void RunCommand(const ProgramContext& context, const CommandRequest& request) {
   if (environment == nullptr) Fail(request, Step::kPayload, ENOMEM);
   Streams streams = MakeStreams(request, user);
   TakeIdentity(request, user);
-  if (chdir(payload.directory) != 0) Fail(request, Step::kDirectory, errno);
+  EnterDirectory(request, payload.directory);
   Reply started = NewReply(ReplyType::kStarted);
   started.pid = getpid();
   if (int error = SendReply(request.connection_fd, started, streams.agent, streams.agent_count);

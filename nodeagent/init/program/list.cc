@@ -96,11 +96,19 @@ int ListEntries(DIR* directory, Output* output) {
   return 0;
 }
 
+// ENOTDIR alone doesn't tell whether it is the path itself or something on the way to it.
+Step FailedStep(const char* path, int error) {
+  struct stat info;
+  bool is_there = error == ENOTDIR && stat(path, &info) == 0;
+  errno = error;
+  return is_there ? Step::kKind : Step::kOpen;
+}
+
 }  // namespace
 
 int List(const char* path) {
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0) return FileError(errno == ENOTDIR ? Step::kKind : Step::kOpen, errno);
+  if (fd < 0) return FileError(FailedStep(path, errno), errno);
   DIR* directory = fdopendir(fd);
   if (directory == nullptr) return FileError(Step::kRead, errno);
   static Output output;

@@ -130,6 +130,16 @@ void FakeMachine::AddExecCgroup(const std::string& session_id, const std::string
   cgroups_[session_id][exec_id] = populated;
 }
 
+void FakeMachine::SetVolumeUsage(const std::string& session_id, VolumeStore::Usage usage) {
+  absl::MutexLock lock(&mutex_);
+  volume_usage_[session_id] = usage;
+}
+
+void FakeMachine::SetCgroupUsage(const std::string& session_id, CgroupUsage usage) {
+  absl::MutexLock lock(&mutex_);
+  cgroup_usage_[session_id] = usage;
+}
+
 void FakeMachine::Fence(const std::string& session_id) {
   {
     absl::MutexLock lock(&mutex_);

@@ -42,6 +42,9 @@ class FakeMachine {
 
   // The container's PID 1 ends.
   void EndContainer(const std::string& session_id, const ContainerExit& exit);
+  // What a session has used of its volume, and met of its cgroup's bounds.
+  void SetVolumeUsage(const std::string& session_id, VolumeStore::Usage usage);
+  void SetCgroupUsage(const std::string& session_id, CgroupUsage usage);
   // Everything but the disk is lost.
   void Reboot();
 
@@ -92,6 +95,8 @@ class FakeMachine {
   std::map<std::string, GatewaySession> gateway_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> fenced_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::vector<EgressEvent>> egress_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, VolumeStore::Usage> volume_usage_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, CgroupUsage> cgroup_usage_ ABSL_GUARDED_BY(mutex_);
   // By session: execs with and without processes.
   std::map<std::string, std::map<std::string, bool>> cgroups_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Container> containers_ ABSL_GUARDED_BY(mutex_);

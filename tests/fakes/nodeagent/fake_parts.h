@@ -39,7 +39,11 @@ struct FakeVolumes : VolumeStore {
     absl::MutexLock lock(&machine->mutex_);
     return std::vector<std::string>(machine->volumes_.begin(), machine->volumes_.end());
   }
-  absl::StatusOr<Usage> GetUsage(const std::string& id) override { return Usage{0, 1 << 30}; }
+  absl::StatusOr<Usage> GetUsage(const std::string& id) override {
+    absl::MutexLock lock(&machine->mutex_);
+    const auto it = machine->volume_usage_.find(id);
+    return it != machine->volume_usage_.end() ? it->second : Usage{0, 1 << 30};
+  }
   absl::StatusOr<Usage> GetFileSystemUsage() override { return Usage{0, int64_t{1} << 40}; }
   FakeMachine* const machine;
 };
@@ -227,7 +231,11 @@ struct FakeCgroups : CgroupManager {
     for (const auto& [name, execs] : machine->cgroups_) names.push_back(name);
     return names;
   }
-  absl::StatusOr<CgroupUsage> Usage(const std::string& name) override { return CgroupUsage(); }
+  absl::StatusOr<CgroupUsage> Usage(const std::string& name) override {
+    absl::MutexLock lock(&machine->mutex_);
+    const auto it = machine->cgroup_usage_.find(name);
+    return it != machine->cgroup_usage_.end() ? it->second : CgroupUsage();
+  }
   std::vector<std::string> Directories(const std::string& name) override {
     return {absl::StrCat("/cgroup/", name)};
   }
