@@ -61,7 +61,7 @@ control_planes_of() {
 # A revision with one more migration, and back to the one before on the schema that it left, while others create,
 # run commands and delete. (The trial's one database is rolled, too: calls meet that.)
 part_migration() {
-  local before migrations
+  local before migrations newer
   [[ -n ${PADDOCK_NEXT_IMAGE_TAG:-} ]] || fail "no images of a next revision: PADDOCK_NEXT_IMAGE_TAG"
   make_herd
   before=$(herd)
@@ -72,14 +72,15 @@ part_migration() {
     --set "images.sandboxBase=$PADDOCK_IMAGE_PREFIX-sandbox-base:$PADDOCK_IMAGE_TAG"
   all_rolled_out "after the upgrade"
   control_planes_of "$PADDOCK_NEXT_IMAGE_TAG" || fail "replicas of the revision before"
-  [[ $(sql "SELECT count(*) FROM schema_migrations") == "$((migrations + 1))" ]] || fail "no migration"
+  newer=$(sql "SELECT count(*) FROM schema_migrations")
+  ((newer > migrations)) || fail "no migration"
   wait_until 60 "the load goes on" writers_wrote 5 || fail "the load doesn't get on"
   helm -n "$namespace" rollback paddock >/dev/null || fail "helm rollback"
   all_rolled_out "after the rollback"
   wait_until 60 "replicas of the revision before" control_planes_of "$PADDOCK_IMAGE_TAG" || fail "replicas of the next revision"
   wait_until 60 "the load goes on" writers_wrote 5 || fail "the load doesn't get on"
   end_writers
-  [[ $(sql "SELECT string_agg(name, ',') FROM schema_migrations") == *9000_rehearsal* ]] || fail "the newer schema is gone"
+  [[ $(sql 'SELECT count(*) FROM schema_migrations') == "$newer" ]] || fail "the newer schema is gone"
   still_there "$before" || fail "sessions before: $before; after: $(herd)"
   say "   migrated, rolled back on the newer schema: $(wc -l <<<"$before") sessions as before"
 }
