@@ -18,8 +18,13 @@ constexpr size_t kMaxLine = 64 * 1024;
 // A first word beyond this isn't kept: no client's method is so long, though some servers take any.
 constexpr size_t kMaxWord = 256;
 constexpr absl::string_view kVersion = "http/";
-constexpr uint8_t kTlsHandshake = 22;
+// Types of TLS records: ChangeCipherSpec, alert, handshake, data, heartbeat.
+constexpr uint8_t kFirstRecordType = 20;
+constexpr uint8_t kLastRecordType = 24;
 constexpr uint8_t kTlsMajor = 3;
+// Some servers take a first record of any lower version, and any below this (Go's).
+constexpr uint8_t kNoTlsMajor = 16;
+constexpr size_t kRecordHeader = 5;
 constexpr size_t kSsl2Head = 4;
 constexpr absl::string_view kProxySignature("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr absl::string_view kProxyWord = "PROXY ";
@@ -32,6 +37,17 @@ uint8_t ByteAt(absl::string_view bytes, size_t offset) {
 
 bool IsTokenCharacter(char c) {
   return absl::ascii_isalnum(c) || absl::StrContains("!#$%&'*+-.^_`|~", c);
+}
+
+bool IsRecordType(absl::string_view bytes) {
+  return !bytes.empty() && ByteAt(bytes, 0) >= kFirstRecordType &&
+         ByteAt(bytes, 0) <= kLastRecordType;
+}
+
+// A record of a version that doesn't exist.
+bool MayBeOddRecord(absl::string_view bytes) {
+  return IsRecordType(bytes) && bytes.size() > 1 && ByteAt(bytes, 1) != kTlsMajor &&
+         ByteAt(bytes, 1) < kNoTlsMajor;
 }
 
 // SSL 2: two bytes of length, the first with its high bit, then the ClientHello's type and a
@@ -90,9 +106,14 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
 
 FirstBytes ClassifyFirstBytes(absl::string_view bytes) {
   if (bytes.empty()) return FirstBytes::kUndecided;
-  if (ByteAt(bytes, 0) == kTlsHandshake) {
+  if (IsRecordType(bytes)) {
     if (bytes.size() < 2) return FirstBytes::kUndecided;
-    return ByteAt(bytes, 1) == kTlsMajor ? FirstBytes::kTls : FirstBytes::kOther;
+    if (ByteAt(bytes, 1) == kTlsMajor) return FirstBytes::kTls;
+    // The type of a ClientHello and the level of a warning are the same.
+    if (MayBeOddRecord(bytes)) {
+      if (bytes.size() <= kRecordHeader) return FirstBytes::kUndecided;
+      if (ByteAt(bytes, kRecordHeader) == 1) return FirstBytes::kTls;
+    }
   }
   if (MayBeSsl2(bytes)) {
     if (bytes.size() < kSsl2Head) return FirstBytes::kUndecided;
@@ -189,13 +210,16 @@ absl::Status ClientInspector::Finish(std::string* out) {
 void ClientInspector::ReleaseUndecided(std::string* out) {
   asked_ = true;
   absl::string_view line = SkipBlank(held_);
-  // What may be TLS or SSL 2, and blanks that HTTP would skip, must stay.
-  if (MayBeSsl2(held_)) return;
-  if (!undecided() || line.empty() || !IsTokenCharacter(line.front())) return;
-  size_t word = 0;
-  while (word < line.size() && IsTokenCharacter(line[word])) ++word;
-  if (IsMethod(line.substr(0, word), word < line.size())) return;
-  if (absl::StartsWith(kProxyWord, line)) return;
+  if (!undecided()) return;
+  // What may be TLS or SSL 2, and blanks that HTTP would skip, must stay. A record of an odd
+  // version is refused in any case once it is known to be one.
+  if (!MayBeOddRecord(held_)) {
+    if (MayBeSsl2(held_) || line.empty() || !IsTokenCharacter(line.front())) return;
+    size_t word = 0;
+    while (word < line.size() && IsTokenCharacter(line[word])) ++word;
+    if (IsMethod(line.substr(0, word), word < line.size())) return;
+    if (absl::StartsWith(kProxyWord, line)) return;
+  }
   out->append(held_, released_, std::string::npos);
   released_ = held_.size();
 }
