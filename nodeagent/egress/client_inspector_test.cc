@@ -75,7 +75,7 @@ TEST(ClientInspectorTest, BlanksWithTheHighBitHideNoRequest) {
   std::string out;
   ASSERT_TRUE(other.Feed("\xa0", &out).ok());
   ASSERT_TRUE(other.Feed("\x02\x03\x04", &out).ok());
-  EXPECT_TRUE(other.transparent());
+  EXPECT_TRUE(other.other());
   EXPECT_EQ(out, "\xa0\x02\x03\x04");
 }
 
@@ -88,7 +88,7 @@ TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
       std::string out;
       ASSERT_TRUE(inspector.Feed(start, &out).ok());
       EXPECT_EQ(out, start);
-      EXPECT_TRUE(inspector.released());
+      EXPECT_TRUE(inspector.other());
       EXPECT_FALSE(inspector.releasable());
       absl::Status status = absl::OkStatus();
       std::string rest = request ? " / hTTp/1.1\r\nHost: evil.test\r\n\r\n" : " / htt/\nHTTP/";
@@ -96,6 +96,7 @@ TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
         status = inspector.Feed(rest.substr(i, 1), &out);
       }
       EXPECT_EQ(status.ok(), !request);
+      ASSERT_TRUE(inspector.SeeServer("answer", &out).ok());
       EXPECT_EQ(inspector.transparent(), !request);
       EXPECT_EQ(out, request ? start + " / hTTp" : start + rest);
     }
@@ -123,6 +124,9 @@ TEST(ClientInspectorTest, OtherProtocolsPass) {
   EXPECT_TRUE(inspector.undecided());
   ASSERT_TRUE(inspector.Feed("\r\nbinary", &out).ok());
   EXPECT_EQ(out, "SSH-2.0-x\r\nbinary");
+  EXPECT_TRUE(inspector.other());
+  EXPECT_FALSE(inspector.transparent()) << "a request may be behind it";
+  ASSERT_TRUE(inspector.SeeServer("SSH-2.0-y\r\n", &out).ok());
   EXPECT_TRUE(inspector.transparent());
 }
 
@@ -198,6 +202,61 @@ TEST(ClientInspectorTest, AFirstRecordOfAnOddVersionIsRefused) {
   std::string out;
   EXPECT_TRUE(FeedPieces(std::string("\x18\x00", 2), 2, &out).ok());
   EXPECT_EQ(out.size(), 2u);
+}
+
+// Lenient servers take them for requests.
+TEST(ClientInspectorTest, JunkAroundARequestHidesNothing) {
+  const std::string host = "\r\nHost: evil.test\r\n\r\n";
+  for (const std::string& line :
+       {std::string("(GET /s HTTP/1.1"), std::string("GET( /s HTTP/1.1"),
+        std::string("\0GET /s HTTP/1.1", 16), std::string("\xef\xbb\xbfGET /s HTTP/1.1"),
+        std::string("a:b /s http/1.1"), std::string("\x01\x02 / HtTp/1.0"),
+        std::string("\r\n\x01GET / HTTP/1.1"), std::string("/ HTTP/1.1"),
+        std::string("GET /s HTTP/1.1"),
+        // A line that a server may pass over.
+        std::string("junk\r\nGET /s HTTP/1.1"), std::string("\1\n\n\n post\t/s HTTP/1.1"),
+        std::string("junk more of it\nnothing HTTP/1.1\n\r\n\xa0PUT /s HTTP/1.1"),
+        // Without a version, and with others': Node's parser takes them.
+        std::string("PROPFIND /s"), std::string("SOURCE *"), std::string("QUERY x://evil.test/s"),
+        std::string("PLAY /s RTSP/1.0"), std::string("SOURCE /s\tICE/1.0")}) {
+    std::string whole;
+    const std::string bytes = line + host;
+    EXPECT_FALSE(FeedPieces(bytes, bytes.size(), &whole).ok()) << line;
+    for (size_t step : {size_t{1}, size_t{2}, size_t{7}}) {
+      std::string out;
+      EXPECT_FALSE(FeedPieces(bytes, step, &out).ok()) << line << " by " << step;
+      EXPECT_LE(out.size(), line.size() + 1) << line << ": its end mustn't pass";
+    }
+  }
+}
+
+TEST(ClientInspectorTest, WhatIsNoRequestPassesAtOnce) {
+  for (const std::string& bytes :
+       {std::string("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"), std::string("<?xml version='1.0'?>"),
+        std::string("{\"id\":1,\"method\":\"a/b\"}\n"), std::string("<34>1 a b: /x/y\n"),
+        std::string("\0\0\0\x08\x04\xd2\x16\x2f", 8), std::string("\x05\x01\0", 3),
+        std::string("AMQP\0\0\x09\x01", 8), std::string("\x10\x20\0\4MQTT\4", 9),
+        std::string("0032git-upload-pack /project.git\0host=a\0", 41),
+        std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("EHLO me\r\n"),
+        std::string("set k 0 0 2\r\nab\r\n"), std::string("NICK a\r\nUSER a 0 * :a/b\r\n"),
+        std::string("@RSYNCD: 31.0\n"), std::string("stats items\r\n"),
+        std::string("MAIL FROM:<a@b>\r\n"), std::string("CLIENT SETINFO LIB-NAME a/b\r\n")}) {
+    ClientInspector inspector(kName, 9);
+    std::string out;
+    EXPECT_TRUE(inspector.Feed(bytes, &out).ok()) << bytes;
+    inspector.ReleaseUndecided(&out);
+    EXPECT_EQ(out, bytes);
+  }
+}
+
+TEST(ClientInspectorTest, AfterAnAnswerLinesBelongToTheProtocol) {
+  ClientInspector mail(kName, 25);
+  std::string out;
+  ASSERT_TRUE(mail.Feed("DATA\r\n", &out).ok());
+  ASSERT_TRUE(mail.SeeServer("354 go on\r\n", &out).ok());
+  EXPECT_TRUE(mail.transparent());
+  EXPECT_TRUE(mail.Feed("GET / HTTP/1.1\r\n", &out).ok());
+  EXPECT_EQ(out, "DATA\r\nGET / HTTP/1.1\r\n");
 }
 
 TEST(ClientInspectorTest, HalfALineIsReleasedAndItsRestStillJudged) {

@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxHead = 64 * 1024;
 constexpr size_t kMaxChunkLine = 4096;
 constexpr size_t kMaxChunkDigits = 15;
+constexpr absl::string_view kLineEnd = "\r\n";
 constexpr absl::string_view kHeadEnd = "\r\n\r\n";
 // "HTTP/1.1 101 "
 constexpr size_t kStatusLine = 13;
@@ -89,6 +90,11 @@ absl::StatusOr<bool> HttpClientStream::ReadHead(std::string* out) {
   }
   if (end == absl::string_view::npos || end > kMaxHead) {
     if (rest().size() > kMaxHead) return Refuse("HTTP request with a head above 64 KiB");
+    // Told at once, too: who sends such a line may wait for an answer to it.
+    size_t line_end = rest().find(kLineEnd);
+    if (line_end == absl::string_view::npos) return false;
+    absl::Status line = CheckHttpRequestLine(rest().substr(0, line_end));
+    if (!line.ok()) return Refuse(line.message());
     return false;
   }
   size_t size = end + kHeadEnd.size();
