@@ -189,6 +189,13 @@ std::string ClientInspector::wanted_name() const {
   return "";
 }
 
+bool ClientInspector::answerable() const {
+  const auto* tls = dynamic_cast<const TlsClientStream*>(stream_.get());
+  if (tls != nullptr) return tls->answerable();
+  const auto* http = dynamic_cast<const HttpClientStream*>(stream_.get());
+  return http != nullptr && http->answerable();
+}
+
 int ClientInspector::upgrades_removed() const {
   const auto* http = dynamic_cast<const HttpClientStream*>(stream_.get());
   return http == nullptr ? 0 : http->upgrades_removed();

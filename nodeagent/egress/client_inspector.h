@@ -36,6 +36,8 @@ class ClientInspector : public ClientStream {
   // Bytes are held that may yet become an HTTP request.
   bool undecided() const { return stream_ == nullptr && watch_ == nullptr && !held_.empty(); }
   const std::string& undecided_bytes() const { return held_; }
+  // The server has spoken, but an answer in its place to what is refused is understood.
+  bool answerable() const;
   // It is known that the client begins neither as TLS nor as HTTP does.
   bool other() const { return watch_ != nullptr; }
   // Lets an undecided line go on, so that a client that waits for an answer to half a line gets it;
