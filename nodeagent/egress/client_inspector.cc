@@ -4,11 +4,10 @@
 #include <cstdint>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "nodeagent/egress/http_client_stream.h"
+#include "nodeagent/egress/request_line.h"
 #include "nodeagent/egress/tls_client_stream.h"
 
 namespace paddock::nodeagent {
@@ -17,21 +16,30 @@ namespace {
 constexpr size_t kMaxLine = 64 * 1024;
 // A first word beyond this isn't kept: no client's method is so long, though some servers take any.
 constexpr size_t kMaxWord = 256;
-constexpr absl::string_view kVersion = "http/";
-constexpr uint8_t kTlsHandshake = 22;
+// Types of TLS records: ChangeCipherSpec, alert, handshake, data, heartbeat.
+constexpr uint8_t kFirstRecordType = 20;
+constexpr uint8_t kLastRecordType = 24;
 constexpr uint8_t kTlsMajor = 3;
+// Some servers take a first record of any lower version, and any below this (Go's).
+constexpr uint8_t kNoTlsMajor = 16;
+constexpr size_t kRecordHeader = 5;
 constexpr size_t kSsl2Head = 4;
 constexpr absl::string_view kProxySignature("\r\n\r\n\0\r\nQUIT\n", 12);
 constexpr absl::string_view kProxyWord = "PROXY ";
-constexpr absl::string_view kMethods[] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
-                                          "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI"};
 
 uint8_t ByteAt(absl::string_view bytes, size_t offset) {
   return static_cast<uint8_t>(bytes[offset]);
 }
 
-bool IsTokenCharacter(char c) {
-  return absl::ascii_isalnum(c) || absl::StrContains("!#$%&'*+-.^_`|~", c);
+bool IsRecordType(absl::string_view bytes) {
+  return !bytes.empty() && ByteAt(bytes, 0) >= kFirstRecordType &&
+         ByteAt(bytes, 0) <= kLastRecordType;
+}
+
+// A record of a version that doesn't exist.
+bool MayBeOddRecord(absl::string_view bytes) {
+  return IsRecordType(bytes) && bytes.size() > 1 && ByteAt(bytes, 1) != kTlsMajor &&
+         ByteAt(bytes, 1) < kNoTlsMajor;
 }
 
 // SSL 2: two bytes of length, the first with its high bit, then the ClientHello's type and a
@@ -41,28 +49,6 @@ bool MayBeSsl2(absl::string_view bytes) {
          (bytes.size() < kSsl2Head - 1 || ByteAt(bytes, kSsl2Head - 2) == 1);
 }
 
-// Whether `word` is one of HTTP's methods, or, unless it is `whole`, may become one.
-bool IsMethod(absl::string_view word, bool whole) {
-  return std::any_of(std::begin(kMethods), std::end(kMethods), [&](absl::string_view method) {
-    return absl::StartsWithIgnoreCase(method, word) && (!whole || method.size() == word.size());
-  });
-}
-
-// What a server may take for white space in a request line: space, tab, VT, FF and a bare CR by RFC
-// 9112, 3; the rest by the habit of splitting text at whatever Unicode calls white space.
-bool IsBlank(char c) { return absl::StrContains(" \t\v\f\r\x1c\x1d\x1e\x1f\x85\xa0", c); }
-
-// The first line without what HTTP servers skip before it.
-absl::string_view SkipBlank(absl::string_view bytes) {
-  size_t start = 0;
-  while (start < bytes.size() && (bytes[start] == '\n' || IsBlank(bytes[start]))) ++start;
-  return bytes.substr(start);
-}
-
-bool HasVersion(absl::string_view text) {
-  return absl::StrContains(absl::AsciiStrToLower(text), kVersion);
-}
-
 FirstBytes ClassifyLine(absl::string_view bytes) {
   absl::string_view line = SkipBlank(bytes);
   if (line.empty())
@@ -70,29 +56,35 @@ FirstBytes ClassifyLine(absl::string_view bytes) {
   size_t word_size = 0;
   while (word_size < line.size() && IsTokenCharacter(line[word_size])) ++word_size;
   if (word_size == 0) return FirstBytes::kOther;
-  if (word_size > kMaxWord) return FirstBytes::kLongLine;
-  // No request line; but a line end right after a word may be the end of any text protocol's line.
+  if (word_size > kMaxWord) return FirstBytes::kOther;
+  // A line end right after a word may be the end of any text protocol's line.
   if (word_size < line.size() && !IsBlank(line[word_size])) return FirstBytes::kOther;
   size_t end = line.find('\n');
   absl::string_view text = line.substr(0, end);
   // The CR of a line's end, which may not be here yet.
   absl::string_view inner = absl::StripSuffix(text, "\r");
-  if (inner.size() > word_size && IsMethod(line.substr(0, word_size), true)) {
+  if (inner.size() > word_size && IsMethod(line.substr(0, word_size))) {
     return FirstBytes::kHttp;
   }
   // Whatever else is in it: a server that is lenient enough takes it for a request.
-  if (HasVersion(text.substr(0, kMaxLine + 1))) return FirstBytes::kHttp;
-  if (text.size() > kMaxLine) return FirstBytes::kLongLine;
-  return end != absl::string_view::npos ? FirstBytes::kOther : FirstBytes::kUndecided;
+  if (HasHttpVersion(text.substr(0, kMaxLine + 1))) return FirstBytes::kHttp;
+  if (text.size() > kMaxLine) return FirstBytes::kOther;
+  if (end == absl::string_view::npos) return FirstBytes::kUndecided;
+  return IsOldOrForeignRequest(text) ? FirstBytes::kHttp : FirstBytes::kOther;
 }
 
 }  // namespace
 
 FirstBytes ClassifyFirstBytes(absl::string_view bytes) {
   if (bytes.empty()) return FirstBytes::kUndecided;
-  if (ByteAt(bytes, 0) == kTlsHandshake) {
+  if (IsRecordType(bytes)) {
     if (bytes.size() < 2) return FirstBytes::kUndecided;
-    return ByteAt(bytes, 1) == kTlsMajor ? FirstBytes::kTls : FirstBytes::kOther;
+    if (ByteAt(bytes, 1) == kTlsMajor) return FirstBytes::kTls;
+    // The type of a ClientHello and the level of a warning are the same.
+    if (MayBeOddRecord(bytes)) {
+      if (bytes.size() <= kRecordHeader) return FirstBytes::kUndecided;
+      if (ByteAt(bytes, kRecordHeader) == 1) return FirstBytes::kTls;
+    }
   }
   if (MayBeSsl2(bytes)) {
     if (bytes.size() < kSsl2Head) return FirstBytes::kUndecided;
@@ -108,11 +100,7 @@ FirstBytes ClassifyFirstBytes(absl::string_view bytes) {
 
 absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
   if (stream_ != nullptr) return stream_->Feed(bytes, out);
-  if (other_) {
-    out->append(bytes.data(), bytes.size());
-    return absl::OkStatus();
-  }
-  if (long_line_) return FeedLongLine(bytes, out);
+  if (watch_ != nullptr) return FeedOther(bytes, 0, out);
   held_.append(bytes.data(), bytes.size());
   asked_ = false;
   switch (ClassifyFirstBytes(held_)) {
@@ -122,13 +110,8 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
       return absl::PermissionDeniedError(
           "these first bytes could make the server see another client or host than there is");
     case FirstBytes::kOther:
-      other_ = true;
-      out->append(held_, released_, std::string::npos);
-      held_ = std::string();
-      return absl::OkStatus();
-    case FirstBytes::kLongLine:
-      long_line_ = true;
-      return FeedLongLine(std::exchange(held_, std::string()), out);
+      watch_ = std::make_unique<RequestLineWatch>();
+      return FeedOther(std::exchange(held_, std::string()), released_, out);
     case FirstBytes::kTls:
       protocol_ = "tls";
       stream_ = std::make_unique<TlsClientStream>(name_, port_);
@@ -143,31 +126,25 @@ absl::Status ClientInspector::Feed(absl::string_view bytes, std::string* out) {
   return stream_->Feed(held, out);
 }
 
-absl::Status ClientInspector::FeedLongLine(absl::string_view bytes, std::string* out) {
-  bool first = held_.empty();
-  held_.append(bytes.data(), bytes.size());
-  size_t start = first ? held_.size() - SkipBlank(held_).size() : 0;
-  size_t end = std::min(held_.find('\n', start), held_.size());
-  size_t version = absl::AsciiStrToLower(held_).find(kVersion.data(), start, kVersion.size());
-  if (version < end) {
-    size_t passed = std::max(released_, version + kVersion.size() - 1);
-    out->append(held_, released_, passed - released_);
-    return absl::PermissionDeniedError("HTTP request with a method or a line that is too long");
-  }
-  out->append(held_, released_, std::string::npos);
-  other_ = end < held_.size();
-  released_ = other_ ? 0 : kVersion.size() - 1;
-  held_ = held_.substr(held_.size() - released_);
-  asked_ = true;
-  return absl::OkStatus();
+absl::Status ClientInspector::FeedOther(absl::string_view bytes, size_t released,
+                                        std::string* out) {
+  const size_t passes = watch_->Feed(bytes);
+  if (passes > released) out->append(bytes.data() + released, passes - released);
+  if (passes == bytes.size()) return absl::OkStatus();
+  protocol_ = "http";
+  return absl::PermissionDeniedError(
+      "HTTP request with a malformed request line, one that is too long, or a line before it");
 }
 
 absl::Status ClientInspector::SeeServer(absl::string_view bytes, std::string* out) {
-  return stream_ == nullptr ? absl::OkStatus() : stream_->SeeServer(bytes, out);
+  if (stream_ != nullptr) return stream_->SeeServer(bytes, out);
+  if (watch_ != nullptr && !bytes.empty()) watch_->SeeServer();
+  return absl::OkStatus();
 }
 
 bool ClientInspector::transparent() const {
-  return other_ || (stream_ != nullptr && stream_->transparent());
+  if (watch_ != nullptr) return watch_->done();
+  return stream_ != nullptr && stream_->transparent();
 }
 
 bool ClientInspector::wants_input() const { return stream_ == nullptr || stream_->wants_input(); }
@@ -180,7 +157,6 @@ absl::Status ClientInspector::Finish(std::string* out) {
   if (undecided()) {
     out->append(held_, released_, std::string::npos);
     held_ = std::string();
-    other_ = true;
   }
   if (!incomplete()) return absl::OkStatus();
   return absl::PermissionDeniedError("the client ended in the middle of a request");
@@ -189,13 +165,16 @@ absl::Status ClientInspector::Finish(std::string* out) {
 void ClientInspector::ReleaseUndecided(std::string* out) {
   asked_ = true;
   absl::string_view line = SkipBlank(held_);
-  // What may be TLS or SSL 2, and blanks that HTTP would skip, must stay.
-  if (MayBeSsl2(held_)) return;
-  if (!undecided() || line.empty() || !IsTokenCharacter(line.front())) return;
-  size_t word = 0;
-  while (word < line.size() && IsTokenCharacter(line[word])) ++word;
-  if (IsMethod(line.substr(0, word), word < line.size())) return;
-  if (absl::StartsWith(kProxyWord, line)) return;
+  if (!undecided()) return;
+  // What may be TLS or SSL 2, and blanks that HTTP would skip, must stay. A record of an odd
+  // version is refused in any case once it is known to be one.
+  if (!MayBeOddRecord(held_)) {
+    if (MayBeSsl2(held_) || line.empty() || !IsTokenCharacter(line.front())) return;
+    size_t word = 0;
+    while (word < line.size() && IsTokenCharacter(line[word])) ++word;
+    if (word < line.size() ? IsMethod(line.substr(0, word)) : MayBecomeMethod(line)) return;
+    if (absl::StartsWith(kProxyWord, line)) return;
+  }
   out->append(held_, released_, std::string::npos);
   released_ = held_.size();
 }
@@ -208,6 +187,13 @@ std::string ClientInspector::wanted_name() const {
   }
   if (const auto* http = dynamic_cast<const HttpClientStream*>(stream_.get())) return http->host();
   return "";
+}
+
+bool ClientInspector::answerable() const {
+  const auto* tls = dynamic_cast<const TlsClientStream*>(stream_.get());
+  if (tls != nullptr) return tls->answerable();
+  const auto* http = dynamic_cast<const HttpClientStream*>(stream_.get());
+  return http != nullptr && http->answerable();
 }
 
 int ClientInspector::upgrades_removed() const {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "nodeagent/egress/client_stream.h"
+#include "nodeagent/egress/request_line_watch.h"
 
 namespace paddock::nodeagent {
 
@@ -12,14 +13,13 @@ enum class FirstBytes {
   kUndecided,  // More of them are needed: a line that could become an HTTP request's.
   kTls,
   kHttp,
-  kOther,
-  kLongLine,   // A line too long to be kept, and no known method's; its end may yet tell.
+  kOther,      // Nothing of these so far: it passes as it comes, and RequestLineWatch looks at it.
   kForbidden,  // They pretend to another address (the PROXY protocol), or are SSL 2's ClientHello.
 };
 FirstBytes ClassifyFirstBytes(absl::string_view bytes);
 
 // Finds out what a client speaks and looks at it accordingly; pure, not thread-safe. What is
-// neither TLS nor HTTP passes unseen.
+// neither TLS nor HTTP passes as it comes.
 class ClientInspector : public ClientStream {
  public:
   // The host that the client is connected to, normalized.
@@ -34,7 +34,12 @@ class ClientInspector : public ClientStream {
   }
 
   // Bytes are held that may yet become an HTTP request.
-  bool undecided() const { return stream_ == nullptr && !other_ && !held_.empty(); }
+  bool undecided() const { return stream_ == nullptr && watch_ == nullptr && !held_.empty(); }
+  const std::string& undecided_bytes() const { return held_; }
+  // The server has spoken, but an answer in its place to what is refused is understood.
+  bool answerable() const;
+  // It is known that the client begins neither as TLS nor as HTTP does.
+  bool other() const { return watch_ != nullptr; }
   // Lets an undecided line go on, so that a client that waits for an answer to half a line gets it;
   // the line's end is still awaited and judged before anything after it passes. Not of a line that
   // begins as HTTP's own methods do.
@@ -54,19 +59,17 @@ class ClientInspector : public ClientStream {
   int upgrades_removed() const;
 
  private:
-  // A long line passes as it comes; whatever could make it a request's ends it before its own end
-  // has passed.
-  absl::Status FeedLongLine(absl::string_view bytes, std::string* out);
+  // Passes what RequestLineWatch lets pass, but for the first `released` bytes, which have.
+  absl::Status FeedOther(absl::string_view bytes, size_t released, std::string* out);
 
   const std::string name_;
   const int port_;
   std::string held_;
   size_t released_ = 0;  // How much of held_ has gone out.
   bool asked_ = false;
-  bool other_ = false;
-  bool long_line_ = false;  // held_ has no more than the line's last bytes.
   const char* protocol_ = "tcp";
   std::unique_ptr<ClientStream> stream_;
+  std::unique_ptr<RequestLineWatch> watch_;
 };
 
 }  // namespace paddock::nodeagent

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "nodeagent/egress/test_client_hello.h"
 
 namespace paddock::nodeagent {
@@ -14,7 +16,15 @@ TEST(ClientInspectorTest, FirstBytesTell) {
   EXPECT_EQ(classify(""), FirstBytes::kUndecided);
   EXPECT_EQ(classify("\x16"), FirstBytes::kUndecided);
   EXPECT_EQ(classify("\x16\x03"), FirstBytes::kTls);
-  EXPECT_EQ(classify("\x16\x02"), FirstBytes::kOther);
+  for (const char* record : {"\x14\x03", "\x15\x03\x03", "\x17\x03", "\x18\x03"}) {
+    EXPECT_EQ(classify(record), FirstBytes::kTls) << "refused there: no ClientHello";
+  }
+  EXPECT_EQ(classify("\x16\x02\x01\x01\x10"), FirstBytes::kUndecided);
+  EXPECT_EQ(classify("\x16\x02\x01\x01\x10\x01"), FirstBytes::kTls);
+  EXPECT_EQ(classify("\x16\x02\x01\x01\x10\x02"), FirstBytes::kOther);
+  EXPECT_EQ(classify("\x16\x10"), FirstBytes::kOther);
+  EXPECT_EQ(classify("\x13\x03"), FirstBytes::kOther);
+  EXPECT_EQ(classify("\x19\x03"), FirstBytes::kOther);
   for (const char* http : {"GET / HTTP/1.1\r\n", "GET ", "get /", "\r\n\r\nGET / HTTP/1.1\r\n",
                            " POST /", "FOO / HTTP/1.1\r\n", "FOO /x http/", "PRI * HTTP/2.0\r\n",
                            "CONNECT x:1 HTTP/1.1", "DELETE\t/"}) {
@@ -65,7 +75,7 @@ TEST(ClientInspectorTest, BlanksWithTheHighBitHideNoRequest) {
   std::string out;
   ASSERT_TRUE(other.Feed("\xa0", &out).ok());
   ASSERT_TRUE(other.Feed("\x02\x03\x04", &out).ok());
-  EXPECT_TRUE(other.transparent());
+  EXPECT_TRUE(other.other());
   EXPECT_EQ(out, "\xa0\x02\x03\x04");
 }
 
@@ -78,7 +88,7 @@ TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
       std::string out;
       ASSERT_TRUE(inspector.Feed(start, &out).ok());
       EXPECT_EQ(out, start);
-      EXPECT_TRUE(inspector.released());
+      EXPECT_TRUE(inspector.other());
       EXPECT_FALSE(inspector.releasable());
       absl::Status status = absl::OkStatus();
       std::string rest = request ? " / hTTp/1.1\r\nHost: evil.test\r\n\r\n" : " / htt/\nHTTP/";
@@ -86,6 +96,7 @@ TEST(ClientInspectorTest, ALongLinePassesUnlessItIsARequests) {
         status = inspector.Feed(rest.substr(i, 1), &out);
       }
       EXPECT_EQ(status.ok(), !request);
+      ASSERT_TRUE(inspector.SeeServer("answer", &out).ok());
       EXPECT_EQ(inspector.transparent(), !request);
       EXPECT_EQ(out, request ? start + " / hTTp" : start + rest);
     }
@@ -113,7 +124,139 @@ TEST(ClientInspectorTest, OtherProtocolsPass) {
   EXPECT_TRUE(inspector.undecided());
   ASSERT_TRUE(inspector.Feed("\r\nbinary", &out).ok());
   EXPECT_EQ(out, "SSH-2.0-x\r\nbinary");
+  EXPECT_TRUE(inspector.other());
+  EXPECT_FALSE(inspector.transparent()) << "a request may be behind it";
+  ASSERT_TRUE(inspector.SeeServer("SSH-2.0-y\r\n", &out).ok());
   EXPECT_TRUE(inspector.transparent());
+}
+
+// Feeds bytes in pieces of `step`, the first half of a line released on the way; the verdict.
+absl::Status FeedPieces(const std::string& bytes, size_t step, std::string* out, int port = 80) {
+  ClientInspector inspector(kName, port);
+  absl::Status status = absl::OkStatus();
+  for (size_t at = 0; at < bytes.size() && status.ok(); at += step) {
+    status = inspector.Feed(bytes.substr(at, step), out);
+    if (status.ok() && inspector.releasable()) inspector.ReleaseUndecided(out);
+  }
+  if (status.ok()) status = inspector.Finish(out);
+  return status;
+}
+
+// Servers drop a warning, and then take a ClientHello of any name.
+TEST(ClientInspectorTest, NoRecordMayComeBeforeTheClientHello) {
+  const std::string hello = TestHello(kName);
+  const std::string evil = TestHello("evil.test");
+  const std::string warning = TestRecord("\x01\x64", 21);
+  std::vector<std::string> cases;
+  for (const std::string& then : {hello, evil}) {
+    cases.push_back(warning + then);
+    cases.push_back(warning + warning + then);
+    cases.push_back(TestRecord("\x01\x64\x01\x64", 21) + then);
+    cases.push_back(TestRecord("", 21) + then);
+    cases.push_back(TestRecord("", 22) + then);
+    cases.push_back(TestRecord("\x01", 20) + then);
+    cases.push_back(TestRecord("data", 23) + then);
+    cases.push_back(TestRecord("\x01", 24) + then);
+    // In the middle of it.
+    cases.push_back(TestRecord(then.substr(5, 1)) + warning + TestRecord(then.substr(6)));
+    cases.push_back(TestRecord(then.substr(5, 20)) + TestRecord("", 22) +
+                    TestRecord(then.substr(25)));
+    cases.push_back(TestRecord(then.substr(5, 20)) + TestRecord("\x01", 20) +
+                    TestRecord(then.substr(25)));
+  }
+  for (size_t i = 0; i < cases.size(); ++i) {
+    for (size_t step : {size_t{1}, size_t{2}, size_t{5}, size_t{7}, cases[i].size()}) {
+      std::string out;
+      EXPECT_FALSE(FeedPieces(cases[i], step, &out, 8443).ok()) << i << " by " << step;
+      EXPECT_EQ(out, "") << i << " by " << step;
+    }
+  }
+  std::string out;
+  ClientInspector inspector(kName, 443);
+  EXPECT_FALSE(inspector.Feed(warning, &out).ok());
+  EXPECT_STREQ(inspector.protocol(), "tls");
+}
+
+// Go takes a first record of any version below 16, and skips warnings in such ones, too.
+TEST(ClientInspectorTest, AFirstRecordOfAnOddVersionIsRefused) {
+  for (const char major : {0, 1, 2, 4, 15}) {
+    for (std::string bytes : {TestHello("evil.test"), TestHello(kName),
+                              TestRecord("\x01\x64", 21) + TestHello("evil.test")}) {
+      bytes[1] = major;
+      for (size_t step : {size_t{1}, size_t{3}, bytes.size()}) {
+        std::string out;
+        EXPECT_FALSE(FeedPieces(bytes, step, &out, 8443).ok()) << int{major};
+        EXPECT_LE(out.size(), 5u) << "nothing of a message";
+      }
+    }
+  }
+  // Other protocols begin with such bytes: MySQL's and MongoDB's lengths, a word of a protocol.
+  for (const absl::string_view other : {absl::string_view("\x16\x01\x00\x01\x85\xa6\xff\x01", 8),
+                                        absl::string_view("\x15\x01\x00\x00\x01\x00\x00\x00", 8),
+                                        absl::string_view("\x16\x20\x00\x00\x01\x01", 6)}) {
+    std::string out;
+    EXPECT_TRUE(FeedPieces(std::string(other), 8, &out).ok());
+    EXPECT_EQ(out, other);
+  }
+  // One that waits for an answer to less than a header.
+  std::string out;
+  EXPECT_TRUE(FeedPieces(std::string("\x18\x00", 2), 2, &out).ok());
+  EXPECT_EQ(out.size(), 2u);
+}
+
+// Lenient servers take them for requests.
+TEST(ClientInspectorTest, JunkAroundARequestHidesNothing) {
+  const std::string host = "\r\nHost: evil.test\r\n\r\n";
+  for (const std::string& line :
+       {std::string("(GET /s HTTP/1.1"), std::string("GET( /s HTTP/1.1"),
+        std::string("\0GET /s HTTP/1.1", 16), std::string("\xef\xbb\xbfGET /s HTTP/1.1"),
+        std::string("a:b /s http/1.1"), std::string("\x01\x02 / HtTp/1.0"),
+        std::string("\r\n\x01GET / HTTP/1.1"), std::string("/ HTTP/1.1"),
+        std::string("GET /s HTTP/1.1"),
+        // A line that a server may pass over.
+        std::string("junk\r\nGET /s HTTP/1.1"), std::string("\1\n\n\n post\t/s HTTP/1.1"),
+        std::string("junk more of it\nnothing HTTP/1.1\n\r\n\xa0PUT /s HTTP/1.1"),
+        // Without a version, and with others': Node's parser takes them.
+        std::string("PROPFIND /s"), std::string("SOURCE *"), std::string("QUERY x://evil.test/s"),
+        std::string("PLAY /s RTSP/1.0"), std::string("SOURCE /s\tICE/1.0")}) {
+    std::string whole;
+    const std::string bytes = line + host;
+    EXPECT_FALSE(FeedPieces(bytes, bytes.size(), &whole).ok()) << line;
+    for (size_t step : {size_t{1}, size_t{2}, size_t{7}}) {
+      std::string out;
+      EXPECT_FALSE(FeedPieces(bytes, step, &out).ok()) << line << " by " << step;
+      EXPECT_LE(out.size(), line.size() + 1) << line << ": its end mustn't pass";
+    }
+  }
+}
+
+TEST(ClientInspectorTest, WhatIsNoRequestPassesAtOnce) {
+  for (const std::string& bytes :
+       {std::string("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"), std::string("<?xml version='1.0'?>"),
+        std::string("{\"id\":1,\"method\":\"a/b\"}\n"), std::string("<34>1 a b: /x/y\n"),
+        std::string("\0\0\0\x08\x04\xd2\x16\x2f", 8), std::string("\x05\x01\0", 3),
+        std::string("AMQP\0\0\x09\x01", 8), std::string("\x10\x20\0\4MQTT\4", 9),
+        std::string("0032git-upload-pack /project.git\0host=a\0", 41),
+        std::string("SSH-2.0-OpenSSH_9.2\r\n"), std::string("EHLO me\r\n"),
+        std::string("set k 0 0 2\r\nab\r\n"), std::string("NICK a\r\nUSER a 0 * :a/b\r\n"),
+        std::string("@RSYNCD: 31.0\n"), std::string("stats items\r\n"),
+        std::string("MAIL FROM:<a@b>\r\n"), std::string("CLIENT SETINFO LIB-NAME a/b\r\n")}) {
+    ClientInspector inspector(kName, 9);
+    std::string out;
+    EXPECT_TRUE(inspector.Feed(bytes, &out).ok()) << bytes;
+    inspector.ReleaseUndecided(&out);
+    EXPECT_EQ(out, bytes);
+  }
+}
+
+TEST(ClientInspectorTest, AfterAnAnswerLinesBelongToTheProtocol) {
+  ClientInspector mail(kName, 25);
+  std::string out;
+  ASSERT_TRUE(mail.Feed("DATA\r\n", &out).ok());
+  ASSERT_TRUE(mail.SeeServer("354 go on\r\n", &out).ok());
+  EXPECT_TRUE(mail.transparent());
+  EXPECT_TRUE(mail.Feed("GET / HTTP/1.1\r\n", &out).ok());
+  EXPECT_EQ(out, "DATA\r\nGET / HTTP/1.1\r\n");
 }
 
 TEST(ClientInspectorTest, HalfALineIsReleasedAndItsRestStillJudged) {

@@ -123,7 +123,7 @@ bool EgressConnection::Read(RelaySide* side) {
 }
 
 bool EgressConnection::OnClientBytes(absl::string_view bytes) {
-  bytes_sent_ += static_cast<int64_t>(bytes.size());
+  client_spoke_ = true;
   if (inspector_ == nullptr) {
     if (server_.Send(bytes) != RelaySide::Result::kFailed) return true;
     End();
@@ -144,6 +144,8 @@ bool EgressConnection::OnServerBytes(absl::string_view bytes) {
     std::string passed;
     absl::Status status = inspector_->SeeServer(bytes, &passed);
     if (!status.ok()) {
+      // The server's answer to what was before.
+      client_.Send(bytes);
       Stop(absl::StrCat("denied_", inspector_->protocol()), status);
       return false;
     }
@@ -216,37 +218,42 @@ void EgressConnection::OnTimer() {
 }
 
 void EgressConnection::Stop(const std::string& verdict, const absl::Status& why) {
-  std::string protocol = inspector_ == nullptr ? protocol_ : inspector_->protocol();
-  std::string wanted = inspector_ == nullptr ? "" : inspector_->wanted_name();
-  protocol_ = inspector_ == nullptr ? protocol_ : inspector_->protocol();
-  bool denied = verdict != kFailed;
+  const bool denied = verdict != kFailed;
   ++services_->verdicts[verdict];
-  EgressEvent event = EventSoFar();
-  event.reason = std::string(why.message());
-  if (denied) {
-    session_->Deny(std::move(event));
-  } else {
-    session_->Fail(std::move(event));
-  }
   services_->connections->Remove(std::exchange(slot_, ConnectionTable::kNone));
   timer_.Disarm();
   EndDial();
-  bool silent = bytes_received_ == 0;
   server_.Abort();
-  auto explain = [denied, reason = std::string(why.message())](absl::string_view,
-                                                               const std::string&) {
+  std::unique_ptr<ClientInspector> inspector = std::move(inspector_);
+  held_.Set(0);
+  if (inspector != nullptr) protocol_ = inspector->protocol();
+  const std::string known = protocol_;
+  const std::string wanted = inspector == nullptr ? "" : inspector->wanted_name();
+  // Where the server has spoken, an answer of ours would only be taken for its own; unless it was
+  // the client's turn again.
+  const bool silent =
+      bytes_received_ == 0 || (inspector != nullptr && inspector->answerable() && !client_.stuck());
+  const bool unknown =
+      silent && (!client_spoke_ || (inspector != nullptr && inspector->undecided()));
+  auto tell = [this, denied, unknown, reason = std::string(why.message())](
+                  absl::string_view protocol, const std::string&) {
+    if (unknown) SetProtocol(protocol);
+    EgressEvent event = EventSoFar();
+    event.reason = reason;
+    if (denied) {
+      session_->Deny(std::move(event));
+    } else {
+      session_->Fail(std::move(event));
+    }
     return Refusal::Answer{denied, reason};
   };
-  refusal_ =
-      std::make_unique<Refusal>(services_, &held_, client_.Take(), explain, [this] { End(); });
-  bool unknown = bytes_sent_ == 0 ||
-                 (protocol == "tcp" && inspector_ != nullptr && !inspector_->transparent());
-  inspector_.reset();
-  held_.Set(0);
-  // Where the server has spoken, an answer of ours would only be taken for its own.
-  if (!silent) return refusal_->StartWith("tcp", wanted);
-  if (unknown) return refusal_->Start("");
-  refusal_->StartWith(protocol, wanted);
+  refusal_ = std::make_unique<Refusal>(services_, &held_, client_.Take(), tell, [this] { End(); });
+  if (unknown) return refusal_->Start(inspector == nullptr ? "" : inspector->undecided_bytes());
+  refusal_->StartWith(silent ? known : "tcp", wanted);
+}
+
+void EgressConnection::SetProtocol(absl::string_view protocol) {
+  protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
 }
 
 std::string EgressConnection::Blocked() const {
@@ -270,7 +277,7 @@ void EgressConnection::Refuse(const std::string& verdict, Explain explain) {
   ++services_->verdicts[verdict];
   auto tell = [this, explain = std::move(explain)](absl::string_view protocol,
                                                    const std::string& wanted) {
-    protocol_ = protocol == "http" ? "http" : protocol == "tls" ? "tls" : "tcp";
+    SetProtocol(protocol);
     Explanation why = explain(wanted);
     EgressEvent event = EventSoFar();
     event.name = std::move(why.name);
@@ -290,7 +297,7 @@ EgressEvent EgressConnection::EventSoFar() const {
   if (address_ != 0) event.address = FormatIpv4(address_);
   event.port = port_;
   event.protocol = protocol_;
-  event.bytes_sent = bytes_sent_;
+  event.bytes_sent = server_.taken();
   event.bytes_received = bytes_received_;
   return event;
 }
@@ -298,11 +305,11 @@ EgressEvent EgressConnection::EventSoFar() const {
 ConnectionTable::Entry EgressConnection::EntrySoFar() const {
   // It has one, so none is made.
   uint32_t name = session_->names.AddressOf(name_).value_or(0);
-  return {session_->address, name, address_, port_, bytes_sent_, bytes_received_};
+  return {session_->address, name, address_, port_, server_.taken(), bytes_received_};
 }
 
 void EgressConnection::ReportCut() {
-  if (refusal_ != nullptr) return;
+  if (refusal_ != nullptr) return refusal_->Hurry();
   EgressEvent event = EventSoFar();
   event.allowed = true;
   event.reason = GatewayEnded();
@@ -344,7 +351,7 @@ void EgressConnection::End() {
     }
     session_->log.Add(std::move(event));
   }
-  session_->counts.bytes_sent += bytes_sent_;
+  session_->counts.bytes_sent += server_.taken();
   session_->counts.bytes_received += bytes_received_;
   timer_.Disarm();
   Ended ended = std::exchange(ended_, nullptr);

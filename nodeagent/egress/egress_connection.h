@@ -46,7 +46,7 @@ class EgressConnection {
   void Refuse(const std::string& verdict, Explain explain);
   // Keeps the bytes so far; also by an event for one that stays open, rarer the older it is.
   void Report();
-  // The event of one that ends with this process.
+  // The event of one that ends with this process; then it may be gone.
   void ReportCut();
   // Closes both sides so that the peers see a reset; for one that is about to be destroyed.
   void Abort();
@@ -64,8 +64,10 @@ class EgressConnection {
   bool OnServerBytes(absl::string_view bytes);
   bool OnClientEnd();
   bool PassToServer(const std::string& bytes);
-  // What the client sends isn't what it may, or the host can't be reached.
+  // What the client sends isn't what it may, or the host can't be reached. Its event says what went
+  // out to the far side, and what the client speaks: where that isn't known yet, once it is.
   void Stop(const std::string& verdict, const absl::Status& why);
+  void SetProtocol(absl::string_view protocol);
   void OnTimer();
   // `progress`: something was passed on since the last time.
   void WatchInspector(bool progress);
@@ -95,7 +97,7 @@ class EgressConnection {
   int slot_ = ConnectionTable::kNone;
   ConnectionTable::Entry kept_;  // In that slot.
   int upgrades_removed_ = 0;
-  int64_t bytes_sent_ = 0;
+  bool client_spoke_ = false;
   int64_t bytes_received_ = 0;
   absl::Duration started_;
   absl::Duration next_report_;

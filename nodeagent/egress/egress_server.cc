@@ -178,15 +178,18 @@ EgressConnection* EgressServer::Add(UniqueFd client, const std::shared_ptr<Egres
   return added;
 }
 
-void EgressServer::DropBlocked() {
+std::vector<EgressConnection*> EgressServer::All() const {
   std::vector<EgressConnection*> all;
   for (const auto& [id, connection] : connections_) all.push_back(connection.get());
-  // One that is cut ends nobody but itself.
-  for (EgressConnection* connection : all) connection->CutIfBlocked();
+  return all;
+}
+
+void EgressServer::DropBlocked() {
+  for (EgressConnection* connection : All()) connection->CutIfBlocked();
 }
 
 void EgressServer::ReportCut() {
-  for (const auto& [id, connection] : connections_) connection->ReportCut();
+  for (EgressConnection* connection : All()) connection->ReportCut();
 }
 
 void EgressServer::DropSession(const std::string& session_id) {

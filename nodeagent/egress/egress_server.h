@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
@@ -44,6 +45,8 @@ class EgressServer {
   void Serve(UniqueFd client, const std::shared_ptr<EgressSession>& session, uint32_t address,
              int port);
   Explanation ExplainSinkhole(const EgressSession& session, const std::string& wanted) const;
+  // One of them that ends takes nobody but itself away.
+  std::vector<EgressConnection*> All() const;
   EgressConnection* Add(UniqueFd client, const std::shared_ptr<EgressSession>& session,
                         const std::string& name, int port);
 

@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kMaxHead = 64 * 1024;
 constexpr size_t kMaxChunkLine = 4096;
 constexpr size_t kMaxChunkDigits = 15;
+constexpr absl::string_view kLineEnd = "\r\n";
 constexpr absl::string_view kHeadEnd = "\r\n\r\n";
 // "HTTP/1.1 101 "
 constexpr size_t kStatusLine = 13;
@@ -28,6 +29,7 @@ absl::Status HttpClientStream::Feed(absl::string_view bytes, std::string* out) {
     out->append(bytes.data(), bytes.size());
     return absl::OkStatus();
   }
+  if (state_ == State::kHead && held_.empty()) answerable_ = server_last_;
   held_.append(bytes.data(), bytes.size());
   while (!rest().empty()) {
     PADDOCK_ASSIGN_OR_RETURN(bool moved, Step(out));
@@ -65,6 +67,7 @@ absl::StatusOr<bool> HttpClientStream::Step(std::string* out) {
 }
 
 void HttpClientStream::Pass(size_t size, std::string* out) {
+  server_last_ = answerable_ = false;
   size_t skip = std::min(size, passed_);
   passed_ -= skip;
   out->append(held_, at_ + skip, size - skip);
@@ -89,6 +92,11 @@ absl::StatusOr<bool> HttpClientStream::ReadHead(std::string* out) {
   }
   if (end == absl::string_view::npos || end > kMaxHead) {
     if (rest().size() > kMaxHead) return Refuse("HTTP request with a head above 64 KiB");
+    // Told at once, too: who sends such a line may wait for an answer to it.
+    size_t line_end = rest().find(kLineEnd);
+    if (line_end == absl::string_view::npos) return false;
+    absl::Status line = CheckHttpRequestLine(rest().substr(0, line_end));
+    if (!line.ok()) return Refuse(line.message());
     return false;
   }
   size_t size = end + kHeadEnd.size();
@@ -105,6 +113,7 @@ absl::StatusOr<bool> HttpClientStream::ReadHead(std::string* out) {
     ++upgrades_removed_;
     if (passed_ > 0) return Refuse("HTTP request with an upgrade that isn't to WebSocket");
     *out += WithoutUpgrade(head);
+    server_last_ = answerable_ = false;
     at_ += size;
   } else {
     Pass(size, out);
@@ -171,6 +180,9 @@ absl::StatusOr<bool> HttpClientStream::ReadTrailers(std::string* out) {
 }
 
 absl::Status HttpClientStream::SeeServer(absl::string_view bytes, std::string* out) {
+  if (bytes.empty()) return absl::OkStatus();
+  server_last_ = true;
+  if (!held_.empty()) answerable_ = false;
   if (state_ != State::kUpgrade) return absl::OkStatus();
   response_.append(bytes.data(), std::min(bytes.size(), kMaxHead));
   while (response_.size() >= kStatusLine) {

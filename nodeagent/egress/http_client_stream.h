@@ -33,6 +33,10 @@ class HttpClientStream : public ClientStream {
   size_t held() const override { return held_.capacity() + response_.capacity(); }
   // The Host of the last head that was read; for refusals.
   const std::string& host() const { return host_; }
+  // The newest request began when all before it had been answered, as far as can be told: the
+  // server was the last to speak. An answer to that request, in place of the server's, is
+  // understood.
+  bool answerable() const { return answerable_; }
   // How many requests went on without the upgrade that they offered.
   int upgrades_removed() const { return upgrades_removed_; }
 
@@ -66,6 +70,8 @@ class HttpClientStream : public ClientStream {
   std::string host_;
   std::string response_;  // The server's answer to an upgrade as far as it has come.
   bool first_ = true;
+  bool server_last_ = false;  // The server has spoken since anything was passed on.
+  bool answerable_ = false;
   int upgrades_removed_ = 0;
 };
 

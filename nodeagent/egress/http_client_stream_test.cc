@@ -185,5 +185,35 @@ TEST(HttpClientStreamTest, OtherUpgradesAreTakenOut) {
   EXPECT_EQ(out, Request(kHost)) << "only the first request of a connection may upgrade";
 }
 
+TEST(HttpClientStreamTest, ARefusalIsUnderstoodWhenItWasTheClientsTurn) {
+  const std::string good = "GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n";
+  const std::string upgrade =
+      "GET / HTTP/1.1\r\nHost: www.example.com\r\nConnection: Upgrade\r\n"
+      "Upgrade: websocket\r\n\r\n";
+  const std::string evil = "GET / HTTP/1.1\r\nHost: evil.test\r\n\r\n";
+  const std::string answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  for (const std::string& first : {good, upgrade}) {
+    std::string out;
+    HttpClientStream in_turn("www.example.com", 0);
+    ASSERT_TRUE(in_turn.Feed(first, &out).ok());
+    ASSERT_TRUE(in_turn.SeeServer(answer, &out).ok());
+    ASSERT_TRUE(in_turn.Feed(evil.substr(0, 9), &out).ok());
+    EXPECT_FALSE(in_turn.Feed(evil.substr(9), &out).ok());
+    EXPECT_TRUE(in_turn.answerable());
+    HttpClientStream early("www.example.com", 0);
+    absl::Status status = early.Feed(first + evil, &out);
+    if (status.ok()) status = early.SeeServer(answer, &out);
+    EXPECT_FALSE(status.ok());
+    EXPECT_FALSE(early.answerable()) << "the answer to the first isn't there yet";
+    HttpClientStream between("www.example.com", 0);
+    ASSERT_TRUE(between.Feed(first, &out).ok());
+    ASSERT_TRUE(between.SeeServer(answer.substr(0, 20), &out).ok());
+    ASSERT_TRUE(between.Feed(evil.substr(0, 9), &out).ok());
+    ASSERT_TRUE(between.SeeServer(answer.substr(20), &out).ok());
+    EXPECT_FALSE(between.Feed(evil.substr(9), &out).ok());
+    EXPECT_FALSE(between.answerable());
+  }
+}
+
 }  // namespace
 }  // namespace paddock::nodeagent

@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "common/status_macros.h"
 #include "nodeagent/egress/egress_policy.h"
+#include "nodeagent/egress/request_line.h"
 
 namespace paddock::nodeagent {
 namespace {
@@ -27,10 +28,6 @@ struct Field {
   absl::string_view value;
   absl::string_view line;  // With its end.
 };
-
-bool IsTokenCharacter(char c) {
-  return absl::ascii_isalnum(c) || absl::StrContains("!#$%&'*+-.^_`|~", c);
-}
 
 bool IsToken(absl::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), IsTokenCharacter);
@@ -57,6 +54,27 @@ std::optional<absl::string_view> TakeLine(absl::string_view* rest) {
   absl::string_view line = rest->substr(0, end);
   rest->remove_prefix(end + 2);
   return line;
+}
+
+struct RequestLine {
+  absl::string_view method;
+  absl::string_view target;
+  bool http_1_0;
+};
+
+absl::StatusOr<RequestLine> ParseRequestLine(absl::string_view line) {
+  std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+  if (words.size() != 3 || !IsToken(words[0]) || words[1].empty() || !IsVisible(words[1])) {
+    return Refuse("a malformed request line");
+  }
+  if (words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0") {
+    return Refuse(absl::StrCat("the version \"", words[2].substr(0, 32),
+                               "\"; only HTTP/1.1 can be checked without TLS"));
+  }
+  if (absl::EqualsIgnoreCase(words[0], "CONNECT")) {
+    return Refuse("the method CONNECT, whose tunnel could lead anywhere");
+  }
+  return RequestLine{words[0], words[1], words[2] == "HTTP/1.0"};
 }
 
 // Fields up to the empty line, which must be the last.
@@ -171,22 +189,16 @@ absl::Status ParseUpgrade(const std::vector<Field>& fields, HttpRequestHead* hea
 
 }  // namespace
 
+absl::Status CheckHttpRequestLine(absl::string_view line) {
+  return ParseRequestLine(line).status();
+}
+
 absl::StatusOr<HttpRequestHead> ParseHttpRequestHead(absl::string_view head) {
   absl::string_view rest = head;
   std::optional<absl::string_view> line = TakeLine(&rest);
   if (!line) return Refuse("a bare CR or LF");
-  std::vector<absl::string_view> words = absl::StrSplit(*line, ' ');
-  if (words.size() != 3 || !IsToken(words[0]) || words[1].empty() || !IsVisible(words[1])) {
-    return Refuse("a malformed request line");
-  }
-  if (words[2] != "HTTP/1.1" && words[2] != "HTTP/1.0") {
-    return Refuse(absl::StrCat("the version \"", words[2].substr(0, 32),
-                               "\"; unencrypted HTTP/2 can't be checked, use HTTP/1.1"));
-  }
-  if (absl::EqualsIgnoreCase(words[0], "CONNECT")) {
-    return Refuse("the method CONNECT, whose tunnel could lead anywhere");
-  }
-  PADDOCK_ASSIGN_OR_RETURN(std::string target_host, TargetHost(words[0], words[1]));
+  PADDOCK_ASSIGN_OR_RETURN(RequestLine request, ParseRequestLine(*line));
+  PADDOCK_ASSIGN_OR_RETURN(std::string target_host, TargetHost(request.method, request.target));
   PADDOCK_ASSIGN_OR_RETURN(std::vector<Field> fields, ParseFields(rest));
   HttpRequestHead result;
   Framing framing;
@@ -202,7 +214,7 @@ absl::StatusOr<HttpRequestHead> ParseHttpRequestHead(absl::string_view head) {
   if (!target_host.empty() && target_host != result.host) {
     return Refuse(absl::StrCat("a target at \"", target_host, "\" and Host \"", result.host, "\""));
   }
-  PADDOCK_RETURN_IF_ERROR(framing.Finish(words[2] == "HTTP/1.0", &result));
+  PADDOCK_RETURN_IF_ERROR(framing.Finish(request.http_1_0, &result));
   PADDOCK_RETURN_IF_ERROR(ParseUpgrade(fields, &result));
   return result;
 }

@@ -25,6 +25,9 @@ struct HttpRequestHead {
 // whatever isn't HTTP/1.0 or 1.1. The authority of an absolute target must be the Host. Pure.
 absl::StatusOr<HttpRequestHead> ParseHttpRequestHead(absl::string_view head);
 
+// Refuses a request's first line, without its end, for what ParseHttpRequestHead refuses in it.
+absl::Status CheckHttpRequestLine(absl::string_view line);
+
 // The head without the offer of an upgrade, which a server is then not asked for: as if the client
 // hadn't made it. Pure; for heads that were parsed.
 std::string WithoutUpgrade(absl::string_view head);

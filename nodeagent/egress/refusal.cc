@@ -66,7 +66,7 @@ void Refusal::OnReadable() {
 bool Refusal::Look(absl::string_view bytes) {
   std::string passed;
   absl::Status status = inspector_->Feed(bytes, &passed);
-  bool more = status.ok() && !inspector_->transparent() && inspector_->held() <= kMaxHeld;
+  bool more = status.ok() && !inspector_->other() && inspector_->held() <= kMaxHeld;
   if (more && held_->Set(static_cast<int64_t>(inspector_->held()))) return false;
   AnswerByWhatCame();
   return true;

@@ -37,6 +37,10 @@ class Refusal {
   void Start(absl::string_view received);
   // Answers at once, in a protocol that is known.
   void StartWith(absl::string_view protocol, const std::string& wanted);
+  // Waits for no more bytes of the client. This object may be gone then.
+  void Hurry() {
+    if (!answered_) AnswerByWhatCame();
+  }
 
  private:
   void OnReadable();

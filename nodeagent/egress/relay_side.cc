@@ -55,7 +55,10 @@ RelaySide::Result RelaySide::Send(absl::string_view bytes) {
   if (open() && !stuck()) {
     ssize_t size = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (size < 0 && errno != EAGAIN && errno != EINTR) return Result::kFailed;
-    if (size > 0) bytes.remove_prefix(size);
+    if (size > 0) {
+      taken_ += size;
+      bytes.remove_prefix(size);
+    }
   }
   if (bytes.empty()) return Result::kDone;
   kept_.append(bytes.data(), bytes.size());
@@ -68,6 +71,7 @@ RelaySide::Result RelaySide::Flush() {
     ssize_t size = send(fd_.get(), kept_.data() + sent_, kept_.size() - sent_, MSG_NOSIGNAL);
     if (size < 0) return errno == EAGAIN || errno == EINTR ? Result::kWait : Result::kFailed;
     sent_ += size;
+    taken_ += size;
   }
   services_->stuck_bytes -= static_cast<int64_t>(kept_.size());
   kept_ = std::string();  // Gives the memory back.

@@ -43,6 +43,8 @@ class RelaySide {
   // No more will be sent, once what is kept is gone.
   void FinishSending();
 
+  // How many bytes the socket has taken.
+  int64_t taken() const { return taken_; }
   bool stuck() const { return sent_ < kept_.size(); }
   bool ended() const { return ended_; }        // The peer has finished sending.
   bool finished() const { return finished_; }  // We have.
@@ -57,6 +59,7 @@ class RelaySide {
   uint32_t watched_ = 0;
   std::string kept_;
   size_t sent_ = 0;  // Of kept_.
+  int64_t taken_ = 0;
   bool ended_ = false;
   bool finish_ = false;
   bool finished_ = false;

@@ -57,17 +57,19 @@ absl::Status TlsClientStream::ReadRecords(std::string* out) {
     if (ByteAt(rest, 1) != 3 || length == 0 || length > kMaxRecord) {
       return absl::PermissionDeniedError("malformed TLS record");
     }
+    const bool handshake = ByteAt(rest, 0) == kHandshake;
+    // Early data and the like, which a server throws away once it asked for a second ClientHello.
+    const bool between = state_ == State::kSecondHello && handshake_.empty();
+    if (!handshake && !between) {
+      return absl::PermissionDeniedError("TLS begins with no ClientHello");
+    }
     if (read_ - passed > kMaxHeld) return absl::PermissionDeniedError("ClientHello is too long");
     if (rest.size() < kRecordHeader + length) break;
     read_ += kRecordHeader + length;
-    if (ByteAt(rest, 0) != kHandshake) {
-      // Early data and the like, which a server throws away once it asked for a second ClientHello.
-      if (state_ == State::kSecondHello && handshake_.empty()) {
-        out->append(held_, passed, read_ - passed);
-        passed = read_;
-        continue;
-      }
-      return absl::PermissionDeniedError("TLS begins with no ClientHello");
+    if (!handshake) {
+      out->append(held_, passed, read_ - passed);
+      passed = read_;
+      continue;
     }
     handshake_.append(rest.data() + kRecordHeader, length);
     if (handshake_.size() < kMessageHeader) continue;

@@ -26,6 +26,9 @@ class TlsClientStream : public ClientStream {
     return state_ == State::kHello || (state_ == State::kSecondHello && !held_.empty());
   }
   size_t held() const override { return held_.capacity() + handshake_.capacity(); }
+  // The server has asked for another ClientHello, so that an alert in place of its next message is
+  // understood.
+  bool answerable() const { return state_ == State::kSecondHello; }
   // The name in the first ClientHello once it has come; for refusals.
   const std::string& server_name() const { return server_name_; }
 

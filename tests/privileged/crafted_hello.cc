@@ -31,8 +31,14 @@ std::string ServerNames(const CraftedHello& hello) {
 std::string Encode(const CraftedHello& hello) {
   std::string extensions;
   if (hello.server_name) extensions += ServerNames(hello);
-  extensions += Extension(43, Vector(Number(0x0303, 2), 1));                      // TLS 1.2.
-  extensions += Extension(10, Vector(Number(0x001d, 2) + Number(0x0017, 2), 2));  // Groups.
+  const int version = hello.tls13 ? 0x0304 : 0x0303;
+  const int other_group = hello.tls13 ? 0x0018 : 0x0017;
+  extensions += Extension(43, Vector(Number(version, 2), 1));
+  extensions += Extension(10, Vector(Number(0x001d, 2) + Number(other_group, 2), 2));
+  if (hello.tls13) {
+    const std::string key = Number(0x001d, 2) + Vector(std::string(32, 'k'), 2);
+    extensions += Extension(51, Vector(key, 2));
+  }
   extensions += Extension(13, Vector(Number(0x0403, 2) + Number(0x0804, 2), 2));  // Signatures.
   extensions += Extension(11, Vector(Number(0, 1), 1));                           // Point formats.
   if (hello.encrypted) {
@@ -41,7 +47,8 @@ std::string Encode(const CraftedHello& hello) {
     extensions += Extension(0xfe0d, outer);
   }
   if (hello.padding > 0) extensions += Extension(21, std::string(hello.padding, '\0'));
-  const std::string suites = Number(0xc02b, 2) + Number(0xc02f, 2);
+  std::string suites = Number(0xc02b, 2) + Number(0xc02f, 2);
+  if (hello.tls13) suites = Number(0x1301, 2) + Number(0x1302, 2);
   const std::string body = Number(0x0303, 2) + std::string(32, 'r') + Number(0, 1) +
                            Vector(suites, 2) + Vector(Number(0, 1), 1) + Vector(extensions, 2);
   const std::string message = Number(1, 1) + Vector(body, 3);

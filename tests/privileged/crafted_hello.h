@@ -10,8 +10,9 @@ struct CraftedHello {
   std::optional<std::string> server_name;
   std::optional<std::string> second_server_name;  // Another entry of the same extension.
   bool encrypted = false;                         // With the extension encrypted_client_hello.
-  size_t padding = 0;                             // Bytes of a padding extension.
-  size_t record_size = 16384;                     // At most so many bytes a TLS record.
+  bool tls13 = false;          // With a key of x25519, and P-384 as the other group.
+  size_t padding = 0;          // Bytes of a padding extension.
+  size_t record_size = 16384;  // At most so many bytes a TLS record.
 };
 
 // As TLS records (RFC 8446, 4.1.2 and 5.1), good enough for a server to answer with a ServerHello

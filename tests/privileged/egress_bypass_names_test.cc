@@ -78,6 +78,27 @@ std::vector<BypassCase> Tunnels() {
        {},
        {"evil.test"},
        LimitedSession::Expected{"dns.evil.test", 443, false, "is not allowed"}});
+  // Through the front of a name that is allowed.
+  const std::string evil = Encode(HelloFor("dns.evil.test"));
+  for (const char* port : {"853", "443"}) {
+    cases.push_back({absl::StrCat("ThroughAnAllowedNameOn", port),
+                     {"tcp", "web.allowed.test", port, Sends(evil), "recv=2000"},
+                     {"reply \\x15\\x03\\x03\\x00\\x02\\x021\n"},
+                     {},
+                     {},
+                     {"evil.test"},
+                     LimitedSession::Expected{"web.allowed.test", atoi(port), false, "SNI"}});
+  }
+  const std::string query = "POST /dns-query HTTP/1.1";
+  cases.push_back(
+      {"DnsOverPlainHttpThroughAnAllowedName",
+       {"tcp", "web.allowed.test", "80",
+        Sends(Request(query, "Host: dns.evil.test\r\nContent-Length: 0\r\n")), "recv=2000"},
+       {"reply HTTP/1.1 403 "},
+       {"200 OK"},
+       {},
+       {"evil.test", "/dns-query"},
+       LimitedSession::Expected{"web.allowed.test", 80, false, "dns.evil.test"}});
   return cases;
 }
 

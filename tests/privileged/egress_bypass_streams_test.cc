@@ -67,6 +67,54 @@ std::vector<BypassCase> TlsCases() {
   };
 }
 
+// Records around a ClientHello of another name, which servers drop or take.
+std::vector<BypassCase> RecordCases() {
+  const std::string evil = Encode(HelloFor("evil.test"));
+  const std::string warning("\x15\x03\x03\x00\x02\x01\x64", 7);
+  const std::string change("\x14\x03\x03\x00\x01\x01", 6);
+  CraftedHello in_pieces = HelloFor("evil.test");
+  in_pieces.record_size = 100;
+  const std::string pieces = Encode(in_pieces);
+  std::string odd = evil;
+  odd[1] = 2;
+  const std::pair<const char*, std::string> records[] = {
+      {"WarningFirst", warning + evil},
+      {"WarningsFirst", warning + warning + warning + evil},
+      {"ChangeCipherSpecFirst", change + evil},
+      {"DataFirst", std::string("\x17\x03\x03\x00\x01x", 6) + evil},
+      {"HeartbeatFirst", std::string("\x18\x03\x03\x00\x01\x01", 6) + evil},
+      {"EmptyHandshakeFirst", std::string("\x16\x03\x01\x00\x00", 5) + evil},
+      {"WarningInTheMiddle", pieces.substr(0, 105) + warning + pieces.substr(105)},
+      {"OddVersion", odd},
+      {"WarningOfAnOddVersion", std::string("\x15\x01", 2) + warning.substr(2) + evil},
+  };
+  std::vector<BypassCase> cases;
+  for (const auto& [label, bytes] : records) {
+    for (const char* how : {"send", "each"}) {
+      cases.push_back({absl::StrCat(label, "_", how),
+                       {"tcp", kWeb, "443", Sends(bytes, how), "recv=5000"},
+                       {kAccessDenied},
+                       {},
+                       {},
+                       {"sni"},
+                       LimitedSession::Expected{kWeb, 443, false, "TLS"}});
+    }
+  }
+  CraftedHello asked = HelloFor(kWeb);
+  asked.tls13 = true;
+  CraftedHello second = HelloFor("evil.test");
+  second.tls13 = true;
+  cases.push_back(
+      {"SecondHelloOfAnother",
+       {"tcp", kWeb, "8444", Sends(Encode(asked)), "recv=5000", Sends(Encode(second)), "recv=5000"},
+       {kServerHello, "\\xcf!\\xadt\\xe5", kAccessDenied},
+       {},
+       {"sni web.allowed.test"},
+       {"sni evil.test"},
+       LimitedSession::Expected{kWeb, 8444, false, "evil.test"}});
+  return cases;
+}
+
 // Elsewhere than where the name says, unfinished, or no TLS at all.
 std::vector<BypassCase> OtherFirstBytes() {
   std::vector<BypassCase> cases;
@@ -203,6 +251,14 @@ std::vector<BypassCase> HttpHosts() {
       Http("NextLinesFirstByteByByte", Request("\x85\x85GET /smuggled HTTP/1.1", evil), "", "each"),
       Http("UnknownMethodWithVerticalTabs", Request("BREW\x0b/smuggled\x0bHTTP/1.1", evil)),
       Http("UnknownMethod", Request("BREW /smuggled HTTP/1.1", evil)),
+      Http("JunkFirst", Request("(GET /smuggled HTTP/1.1", evil)),
+      Http("JunkFirstByteByByte", Request("(GET /smuggled HTTP/1.1", evil), "", "each"),
+      Http("JunkBehindTheMethod", Request("GET( /smuggled HTTP/1.1", evil)),
+      Http("ZeroByteFirst", Request(std::string("\0GET /smuggled HTTP/1.1", 23), evil)),
+      Http("ByteOrderMarkFirst", Request("\xef\xbb\xbfGET /smuggled HTTP/1.1", evil)),
+      Http("JunkLineFirst", "junk\r\n" + Request("GET /smuggled HTTP/1.1", evil)),
+      Http("UnknownMethodWithoutVersion", Request("PROPFIND /smuggled", evil)),
+      Http("OtherVersion", Request("PLAY /smuggled RTSP/1.0", evil)),
   };
 }
 
@@ -265,7 +321,17 @@ std::vector<BypassCase> Smuggling() {
                    LimitedSession::Expected{kWeb, 80, false, "evil.test"}});
   cases.push_back({"AfterAnAnswer",
                    {"tcp", kWeb, "80", Sends(first), "recv=5000", Sends(hidden), "recv=5000"},
-                   {"200 OK"},
+                   {"200 OK", "reply HTTP/1.1 403 "},
+                   {},
+                   {"/first"},
+                   {"evil", "/smuggled"},
+                   LimitedSession::Expected{kWeb, 80, false, "evil.test"}});
+  cases.push_back({"AfterAnUpgradeThatIsIgnored",
+                   {"tcp", kWeb, "80",
+                    Sends(Request("GET /first HTTP/1.1",
+                                  good + "Connection: Upgrade\r\nUpgrade: websocket\r\n")),
+                    "recv=5000", Sends(hidden), "recv=5000"},
+                   {"200 OK", "reply HTTP/1.1 403 "},
                    {},
                    {"/first"},
                    {"evil", "/smuggled"},
@@ -337,7 +403,37 @@ using EgressBypassStreamsTest = BypassSuite;
 
 TEST_P(EgressBypassStreamsTest, EndsAsThePolicySays) { Try(GetParam()); }
 
+class EgressRefusedBytesTest : public EgressTest {
+ protected:
+  static void SetUpTestSuite() { MakeWorld(SandboxHost::Root::kProbe); }
+};
+
+// What is refused at its first bytes went nowhere, whatever the client sent.
+TEST_F(EgressRefusedBytesTest, WhatWasRefusedCountsForNothing) {
+  auto session = Limited();
+  session->Probe({"tcp", kWeb, "443", Sends(Encode(HelloFor("evil.test"))), "recv=5000"});
+  session->Probe(
+      {"tcp", kWeb, "80", Sends(Request("GET / HTTP/1.1", "Host: evil.test\r\n")), "recv=5000"});
+  // Whether the address is refused before the client speaks or after.
+  const std::string request = Request("GET / HTTP/1.1", "Host: metadata.allowed.test\r\n");
+  session->Probe({"tcp", "metadata.allowed.test", "80", Sends(request), "recv=5000"});
+  session->Probe({"tcp", "metadata.allowed.test", "80", Sends(request, "each"), "recv=5000"});
+  session->ExpectEvent({kWeb, 443, false, "SNI"});
+  session->ExpectEvent({kWeb, 80, false, "evil.test"});
+  session->ExpectEvent({"metadata.allowed.test", 80, false, "no sandbox may reach"});
+  for (const EgressEvent& event : session->Events()) {
+    if (event.allowed) continue;
+    EXPECT_EQ(event.bytes_sent, 0) << ToString(event);
+    EXPECT_EQ(event.protocol, event.port == 443 ? "tls" : "http") << ToString(event);
+  }
+  const absl::StatusOr<GatewayStats> stats = world_->client().Stats();
+  ASSERT_TRUE(stats.ok());
+  EXPECT_EQ(stats->session_egress.at(session->session().session_id).bytes_sent, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Tls, EgressBypassStreamsTest, ::testing::ValuesIn(TlsCases()), BypassName);
+INSTANTIATE_TEST_SUITE_P(Record, EgressBypassStreamsTest, ::testing::ValuesIn(RecordCases()),
+                         BypassName);
 INSTANTIATE_TEST_SUITE_P(Other, EgressBypassStreamsTest, ::testing::ValuesIn(OtherFirstBytes()),
                          BypassName);
 INSTANTIATE_TEST_SUITE_P(Http, EgressBypassStreamsTest, ::testing::ValuesIn(HttpHosts()),

@@ -104,6 +104,15 @@ std::vector<BypassCase> Addresses() {
                    {},
                    {},
                    LimitedSession::Expected{"", 0, false, "no ICMP"}});
+  for (const char* name : {kWeb, "evil.test"}) {
+    cases.push_back({absl::StrCat("Ping", name == kWeb ? "OfAnAllowedName" : "OfTheSinkhole"),
+                     {"ping", name},
+                     {},
+                     {"answered"},
+                     {},
+                     {},
+                     LimitedSession::Expected{"", 0, false, "no ICMP"}});
+  }
   cases.push_back({"SourceRoute",
                    {"ip-options", InternetServers::kWeb},
                    {"loose-source-route 1"},

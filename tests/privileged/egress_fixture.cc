@@ -35,9 +35,7 @@ EgressWorld::EgressWorld(SandboxHost::Root root) {
   options_.binary = PADDOCK_GATEWAY_TOOL;
   const std::string resolver = absl::StrCat("nameserver ", InternetServers::kResolver, "\n");
   EXPECT_TRUE(ReplaceFile(options_.resolv_conf, resolver).ok());
-  absl::StatusOr<std::unique_ptr<GatewayProcess>> gateway = GatewayProcess::Start(options_);
-  EXPECT_TRUE(gateway.ok()) << gateway.status();
-  gateway_ = *std::move(gateway);
+  StartAgent();
   NamespacePoolOptions pool{*NetworkPlan::Create(kInstance, kSubnet), options_.RouterNetns()};
   pool.slots = kSlots;
   pool.binary = PADDOCK_GATEWAY_TOOL;
@@ -45,6 +43,12 @@ EgressWorld::EgressWorld(SandboxHost::Root root) {
   EXPECT_TRUE(made.ok()) << made.status();
   pool_ = *std::move(made);
   sandboxes_ = std::make_unique<SandboxHost>(root);
+}
+
+void EgressWorld::StartAgent() {
+  absl::StatusOr<std::unique_ptr<GatewayProcess>> gateway = GatewayProcess::Start(options_);
+  ASSERT_TRUE(gateway.ok()) << gateway.status();
+  gateway_ = *std::move(gateway);
 }
 
 EgressWorld::~EgressWorld() {

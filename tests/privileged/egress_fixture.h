@@ -22,6 +22,11 @@ class EgressWorld {
   explicit EgressWorld(SandboxHost::Root root);
   ~EgressWorld();
 
+  // What an agent does for the gateway process ends, and begins again; in between nothing but it
+  // runs, and client() mustn't be used.
+  void StopAgent() { gateway_.reset(); }
+  void StartAgent();
+
   GatewayClient& client() { return *gateway_->client(); }
   GatewayProcess& gateway() { return *gateway_; }
   InternetServers& servers() { return *servers_; }

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Web servers of the pretend internet: HTTP/1.1 on port 80, the same over TLS on 443, 853 and 8443.
+"""Web servers of the pretend internet: HTTP/1.1 on port 80, the same over TLS on 443, 853 and 8443,
+and on 8444, where the only group is P-384: most clients are asked for a second ClientHello.
 
   web_server.py --journal FILE --certificate PEM --root DIRECTORY ADDRESS...
 
@@ -29,6 +30,7 @@ from journal import Journal
 CHUNK = bytes(1 << 20)
 WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3.
 TLS_PORTS = (443, 853, 8443)
+OTHER_GROUP_PORT = 8444
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -184,6 +186,14 @@ class Server(http.server.ThreadingHTTPServer):
             self.shutdown_request(request)
 
 
+def tls_context(certificate, journal):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.set_alpn_protocols(["http/1.1"])
+    context.sni_callback = lambda _, name, __: journal.write("sni", name or "-")
+    return context
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--journal", required=True)
@@ -192,14 +202,12 @@ def main():
     parser.add_argument("addresses", nargs="+")
     options = parser.parse_args()
     journal = Journal(options.journal)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(options.certificate)
-    context.set_alpn_protocols(["http/1.1"])
-    context.sni_callback = lambda _, name, __: journal.write("sni", name or "-")
+    contexts = {port: tls_context(options.certificate, journal) for port in TLS_PORTS}
+    contexts[OTHER_GROUP_PORT] = tls_context(options.certificate, journal)
+    contexts[OTHER_GROUP_PORT].set_ecdh_curve("secp384r1")
     for address in options.addresses:
-        for port in (80, *TLS_PORTS):
-            server = Server(address, port, journal, options.root,
-                            context if port in TLS_PORTS else None)
+        for port in (80, *contexts):
+            server = Server(address, port, journal, options.root, contexts.get(port))
             threading.Thread(target=server.serve_forever, daemon=True).start()
     journal.write("ready")
     threading.Event().wait()

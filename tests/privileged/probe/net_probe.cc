@@ -122,7 +122,7 @@ void TryIpOptions(const char* address) {
 }
 
 // An echo request by the socket type that needs no privilege.
-void Ping(const char* address) {
+void Ping(const std::string& host) {
   const int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
   if (fd < 0) {
     printf("no ping socket %d\n", errno);
@@ -131,7 +131,7 @@ void Ping(const char* address) {
   const timeval limit = {1, 0};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   const unsigned char echo[8] = {8, 0, 0, 0, 0, 0, 0, 1};
-  const sockaddr_in to = AddressOf(address, 0);
+  const sockaddr_in to = AddressOf(ResolveName(host).c_str(), 0);
   char answer[256];
   if (sendto(fd, echo, sizeof echo, 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0) {
     printf("unsent %d\n", errno);
