@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,6 +12,9 @@
 #include "common/error_catalogue.h"
 
 namespace paddock {
+
+// Messages are cut after so many bytes where they cross gRPC: nothing later in one may matter.
+inline constexpr size_t kMaxErrorMessageBytes = 768;
 
 // One field of a request that breaks a rule. `field` is the path as in the API, such as
 // `config.cloud.packages.pip[3]`; `description` says the rule, without naming the field.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "common/last_lines.h"
 #include "common/utf8.h"
 
 namespace paddock::errors {
@@ -14,18 +15,24 @@ namespace {
 constexpr size_t kMaxViolations = 20;
 constexpr size_t kMaxViolationBytes = 1500;
 constexpr size_t kViolationsInMessage = 3;
-// Of texts that come from elsewhere, such as a build's log.
+// Of texts that come from elsewhere.
 constexpr size_t kMaxQuotedCodePoints = 300;
+constexpr size_t kMaxReasonCodePoints = 200;
+// Of a build's log in the metadata, which must fit the details of a gRPC status.
+constexpr size_t kMaxLogTailBytes = 1500;
 constexpr size_t kMaxIdCodePoints = 64;
 constexpr absl::Duration kRetryAfterOutage = absl::Seconds(1);
 
 std::string QuoteId(absl::string_view id) { return Quote(id, kMaxIdCodePoints); }
 
-// Line breaks stay what they are: what many lines say is read as lines.
-std::string QuoteLines(absl::string_view text) {
-  // What Quote made of backslashes is stepped over.
-  return absl::StrReplaceAll(Quote(text, kMaxQuotedCodePoints),
-                             {{R"(\\)", R"(\\)"}, {R"(\u000a)", "\n"}});
+// The last lines of a text of many, with its control characters escaped as Quote does, but for
+// those that lines are made of.
+std::string LastLinesOf(absl::string_view text, size_t max_bytes) {
+  const std::string quoted = Quote(text, text.size());
+  const std::string lines = absl::StrReplaceAll(
+      quoted.substr(1, quoted.size() - 2),
+      {{R"(\\)", R"(\)"}, {R"(\")", R"(")"}, {R"(\u000a)", "\n"}, {R"(\u0009)", "\t"}});
+  return LastLines(lines, max_bytes);
 }
 
 // The first violations that together fit.
@@ -62,6 +69,14 @@ absl::Status NotFound(ErrorReason reason, absl::string_view kind, absl::string_v
   return MakeError(reason, absl::StrCat("no ", kind, " ", QuoteId(id)));
 }
 
+// A field that breaks no rule of its own, but doesn't go with what is there.
+absl::Status FieldError(ErrorReason reason, absl::string_view field, absl::string_view rule,
+                        const ErrorMetadata& metadata = {}) {
+  absl::Status status = MakeError(reason, absl::StrCat(field, ": ", rule), metadata);
+  SetViolations(&status, {{std::string(field), std::string(rule)}});
+  return status;
+}
+
 absl::Status Retryable(ErrorReason reason, absl::string_view message, absl::Duration delay,
                        const ErrorMetadata& metadata = {}) {
   absl::Status status = MakeError(reason, message, metadata);
@@ -85,22 +100,15 @@ absl::Status InvalidField(absl::string_view field, absl::string_view rule) {
 }
 
 absl::Status InvalidConfigTypeChange(absl::string_view from, absl::string_view to) {
-  const std::string rule =
-      absl::StrCat("the type of an environment can't change (from ", from, " to ", to, ")");
-  absl::Status status =
-      MakeError(ErrorReason::kInvalidConfigTypeChange, absl::StrCat("config: ", rule),
-                {{"from", std::string(from)}, {"to", std::string(to)}});
-  SetViolations(&status, {{"config", rule}});
-  return status;
+  return FieldError(
+      ErrorReason::kInvalidConfigTypeChange, "config",
+      absl::StrCat("the type of an environment can't change (from ", from, " to ", to, ")"),
+      {{"from", std::string(from)}, {"to", std::string(to)}});
 }
 
 absl::Status InvalidPageToken() {
-  const std::string rule =
-      "must be empty or the next_page_token of the same list with the same filters";
-  absl::Status status =
-      MakeError(ErrorReason::kInvalidPageToken, absl::StrCat("page_token: ", rule));
-  SetViolations(&status, {{"page_token", rule}});
-  return status;
+  return FieldError(ErrorReason::kInvalidPageToken, "page_token",
+                    "must be empty or the next_page_token of the same list with the same filters");
 }
 
 absl::Status BetaHeaderMissing(absl::string_view required_value) {
@@ -126,9 +134,9 @@ absl::Status MalformedRequest(absl::string_view what) {
 }
 
 absl::Status RevisionTooOld(int64_t after_revision) {
-  return MakeError(
-      ErrorReason::kRevisionTooOld,
-      absl::StrCat("after_revision: ", after_revision,
+  return FieldError(
+      ErrorReason::kRevisionTooOld, "after_revision",
+      absl::StrCat(after_revision,
                    " can't be continued from; read the resource and watch from its revision"));
 }
 
@@ -186,26 +194,25 @@ absl::Status ApiKeyNotFound(absl::string_view id) {
 }
 
 absl::Status PathNotFound(absl::string_view path) {
-  return MakeError(ErrorReason::kPathNotFound,
-                   absl::StrCat("path: no such file or directory: ", Quote(path)));
+  return FieldError(ErrorReason::kPathNotFound, "path",
+                    absl::StrCat("no such file or directory: ", Quote(path)));
 }
 
 absl::Status ParentNotDirectory(absl::string_view path) {
-  return MakeError(ErrorReason::kPathNotFound,
-                   absl::StrCat("path: not a directory: a parent of ", Quote(path)));
+  return FieldError(ErrorReason::kPathNotFound, "path",
+                    absl::StrCat("not a directory: a parent of ", Quote(path)));
 }
 
 absl::Status EnvironmentNameTaken(absl::string_view name) {
   // In full: a name has at most 256 characters.
-  return MakeError(ErrorReason::kEnvironmentNameTaken,
-                   absl::StrCat("name: the workspace already has an environment named ",
-                                Quote(name, 256), " (archived ones count)"));
+  return FieldError(ErrorReason::kEnvironmentNameTaken, "name",
+                    absl::StrCat("the workspace already has an environment named ",
+                                 Quote(name, 256), " (archived ones count)"));
 }
 
 absl::Status RequestIdReused(absl::string_view request_id) {
-  return MakeError(ErrorReason::kRequestIdReused,
-                   absl::StrCat("request_id: ", Quote(request_id, 128),
-                                " was used with another request before"));
+  return FieldError(ErrorReason::kRequestIdReused, "request_id",
+                    absl::StrCat(Quote(request_id, 128), " was used with another request before"));
 }
 
 absl::Status EnvironmentArchived(absl::string_view id) {
@@ -233,23 +240,30 @@ absl::Status AgentArchived(absl::string_view id) {
 }
 
 absl::Status AgentVersionStale(absl::string_view id, int64_t given, int64_t newest) {
-  return MakeError(ErrorReason::kAgentVersionStale,
-                   absl::StrCat("version: agent ", QuoteId(id), " is at version ", newest,
-                                ", the update was made for version ", given),
-                   {{"version", absl::StrCat(given)}, {"newest_version", absl::StrCat(newest)}});
+  return FieldError(ErrorReason::kAgentVersionStale, "version",
+                    absl::StrCat("agent ", QuoteId(id), " is at version ", newest,
+                                 ", the update was made for version ", given),
+                    {{"version", absl::StrCat(given)}, {"newest_version", absl::StrCat(newest)}});
 }
 
 absl::Status ImageBuildFailed(absl::string_view environment_id, absl::string_view manager,
-                              absl::string_view package, int exit_code,
-                              absl::string_view log_tail) {
-  return MakeError(ErrorReason::kImageBuildFailed,
-                   absl::StrCat("the image of environment ", QuoteId(environment_id),
-                                " failed to build: ", manager,
-                                package.empty() ? "" : absl::StrCat(" ", Quote(package)),
-                                ", exit code ", exit_code, ": ", QuoteLines(log_tail)),
-                   {{"environment_id", std::string(environment_id)},
-                    {"manager", std::string(manager)},
-                    {"exit_code", absl::StrCat(exit_code)}});
+                              absl::string_view package, int exit_code, absl::string_view why,
+                              absl::string_view log) {
+  std::string message = absl::StrCat("the image of environment ", QuoteId(environment_id),
+                                     " failed to build: ", manager);
+  if (!package.empty()) absl::StrAppend(&message, " ", Quote(package));
+  if (exit_code != 0) absl::StrAppend(&message, ", exit code ", exit_code);
+  if (!why.empty()) absl::StrAppend(&message, ": ", Quote(why, kMaxReasonCodePoints));
+  const size_t room = kMaxErrorMessageBytes - std::min(kMaxErrorMessageBytes, message.size() + 1);
+  ErrorMetadata metadata = {{"environment_id", std::string(environment_id)},
+                            {"manager", std::string(manager)},
+                            {"exit_code", absl::StrCat(exit_code)}};
+  if (!package.empty()) metadata["package"] = std::string(package);
+  if (const std::string lines = LastLinesOf(log, room); !lines.empty()) {
+    absl::StrAppend(&message, "\n", lines);
+    metadata["log_tail"] = LastLinesOf(log, kMaxLogTailBytes);
+  }
+  return MakeError(ErrorReason::kImageBuildFailed, message, metadata);
 }
 
 absl::Status SessionNotRunning(absl::string_view id, absl::string_view phase,
@@ -273,17 +287,16 @@ absl::Status StaleGeneration(absl::string_view session_id, int64_t given, int64_
 }
 
 absl::Status RuntimeClassUnavailable(absl::string_view runtime_class, absl::string_view why) {
-  return MakeError(
-      ErrorReason::kRuntimeClassUnavailable,
-      absl::StrCat("compute.runtime_class: ", Quote(runtime_class), " isn't available: ", why));
+  return FieldError(ErrorReason::kRuntimeClassUnavailable, "compute.runtime_class",
+                    absl::StrCat(Quote(runtime_class), " isn't available: ", why));
 }
 
 absl::Status InvalidPath(absl::string_view path, absl::string_view why) {
-  return MakeError(ErrorReason::kInvalidPath, absl::StrCat("path: ", Quote(path), ": ", why));
+  return FieldError(ErrorReason::kInvalidPath, "path", absl::StrCat(Quote(path), ": ", why));
 }
 
 absl::Status PathNotPermitted(absl::string_view path, absl::string_view why) {
-  return MakeError(ErrorReason::kPathNotPermitted, absl::StrCat("path: ", Quote(path), ": ", why));
+  return FieldError(ErrorReason::kPathNotPermitted, "path", absl::StrCat(Quote(path), ": ", why));
 }
 
 absl::Status ConcurrentChange() {
@@ -300,9 +313,7 @@ absl::Status SelfHostedNotSupported(absl::string_view environment_id) {
 }
 
 absl::Status FieldNotSupported(absl::string_view field, absl::string_view why) {
-  absl::Status status = MakeError(ErrorReason::kFieldNotSupported, absl::StrCat(field, ": ", why));
-  SetViolations(&status, {{std::string(field), std::string(why)}});
-  return status;
+  return FieldError(ErrorReason::kFieldNotSupported, field, why);
 }
 
 absl::Status NoModel(absl::string_view what) {

@@ -66,8 +66,11 @@ absl::Status EnvironmentInUse(absl::string_view id, int64_t count,
                               const std::vector<std::string>& first_ids);
 absl::Status AgentArchived(absl::string_view id);
 absl::Status AgentVersionStale(absl::string_view id, int64_t given, int64_t newest);
+// `package` and `why` may be empty, `exit_code` 0 when nothing has ended. Of `log` its last lines
+// are told, as many as a message holds, and some more in the metadata.
 absl::Status ImageBuildFailed(absl::string_view environment_id, absl::string_view manager,
-                              absl::string_view package, int exit_code, absl::string_view log_tail);
+                              absl::string_view package, int exit_code, absl::string_view why,
+                              absl::string_view log);
 // `phase` is the SessionPhaseName that it has, `why` its state_reason or empty.
 absl::Status SessionNotRunning(absl::string_view id, absl::string_view phase,
                                absl::string_view why);

@@ -3,6 +3,8 @@
 #include <functional>
 #include <set>
 
+#include "absl/strings/str_cat.h"
+#include "common/grpc_status.h"
 #include "common/utf8.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -47,7 +49,7 @@ std::vector<absl::Status> EveryError() {
       errors::EnvironmentInUse("env_1", 1, {"sesn_1"}),
       errors::AgentArchived("agent_1"),
       errors::AgentVersionStale("agent_1", 1, 2),
-      errors::ImageBuildFailed("env_1", "pip", "pandas", 1, "no wheel"),
+      errors::ImageBuildFailed("env_1", "pip", "pandas", 1, "no wheel", "log"),
       errors::SessionNotRunning("sesn_1", "PENDING", "no room"),
       errors::SessionArchived("sesn_1"),
       errors::StaleGeneration("sesn_1", 1, 2),
@@ -150,10 +152,50 @@ TEST(ErrorsTest, NamesAreQuotedInFullAndHarmless) {
 }
 
 TEST(ErrorsTest, AFailedBuildsLinesStayLines) {
+  const absl::Status status = errors::ImageBuildFailed(
+      "env_1", "pip", "", 1, "", "one\ntwo\tthree \\u000a \\\nfour \"4\" \x1b[0m\n");
+  EXPECT_EQ(std::string(status.message()),
+            "the image of environment \"env_1\" failed to build: pip, exit code 1\n"
+            "one\ntwo\tthree \\u000a \\\nfour \"4\" \\u001b[0m");
+}
+
+TEST(ErrorsTest, AFailedBuildsLastLinesAreTheOnesThatAreTold) {
+  std::string log;
+  for (int i = 0; i < 200; ++i) absl::StrAppend(&log, "line ", i, ": Get:1 http://archive ✓\n");
+  log += "E: Unable to locate package nothing\n";
+  const std::string package(256, 'p');
   const absl::Status status =
-      errors::ImageBuildFailed("env_1", "pip", "", 1, "one\ntwo\tthree \\u000a \\\nfour");
-  EXPECT_THAT(std::string(status.message()),
-              HasSubstr("\"one\ntwo\\u0009three \\\\u000a \\\\\nfour\""));
+      errors::ImageBuildFailed("env_1", "apt", package, 100, std::string(5000, 'w'), log);
+  // What gRPC clients see of it, too.
+  const absl::Status seen = FromGrpcStatus(ToGrpcStatus(status));
+  EXPECT_EQ(seen, status);
+  EXPECT_LE(seen.message().size(), kMaxErrorMessageBytes);
+  EXPECT_THAT(std::string(seen.message()),
+              testing::AllOf(HasSubstr("exit code 100"), HasSubstr("\nline 199: "),
+                             testing::EndsWith("\nE: Unable to locate package nothing")));
+  const ErrorMetadata metadata = ErrorMetadataOf(seen);
+  EXPECT_EQ(metadata.at("manager"), "apt");
+  EXPECT_EQ(metadata.at("package"), package);
+  EXPECT_EQ(metadata.at("exit_code"), "100");
+  EXPECT_THAT(metadata.at("log_tail"), testing::EndsWith("E: Unable to locate package nothing"));
+  EXPECT_THAT(metadata.at("log_tail"), HasSubstr("line 180: "));
+}
+
+TEST(ErrorsTest, WhatNamesAFieldHasAViolationOfIt) {
+  for (const absl::Status& error : EveryError()) {
+    if (ReasonOf(error) == ErrorReason::kNoModel) continue;  // It names what is asked for.
+    const std::string message(error.message());
+    const std::string named = message.substr(0, message.find(": "));
+    // Fields have no blanks, nor have they hyphens, as headers do.
+    const bool is_field =
+        named.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") == std::string::npos;
+    if (named == message || !is_field) continue;
+    ASSERT_FALSE(ViolationsOf(error).empty()) << error;
+    EXPECT_EQ(ViolationsOf(error)[0].field, named);
+    EXPECT_THAT(message, HasSubstr(ViolationsOf(error)[0].description));
+  }
+  EXPECT_EQ(ViolationsOf(errors::EnvironmentNameTaken("n"))[0].field, "name");
+  EXPECT_EQ(ViolationsOf(errors::RequestIdReused("r"))[0].field, "request_id");
 }
 
 TEST(ErrorsTest, ForUserKeepsCataloguedErrors) {

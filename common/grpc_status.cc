@@ -7,6 +7,7 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "common/error_details.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -14,14 +15,13 @@ namespace paddock {
 namespace {
 
 // In trailers a message takes up to three bytes a byte, and the details, which repeat the message,
-// four bytes for three: 7.7 KiB together.
-constexpr size_t kMaxMessageBytes = 768;
+// four bytes for three: 7.7 KiB together, with kMaxErrorMessageBytes.
 constexpr size_t kMaxDetailsBytes = 4000;
 
 // Cuts between characters, so that the result stays UTF-8.
 std::string Shorten(absl::string_view text) {
-  if (text.size() <= kMaxMessageBytes) return std::string(text);
-  size_t end = kMaxMessageBytes - 3;
+  if (text.size() <= kMaxErrorMessageBytes) return std::string(text);
+  size_t end = kMaxErrorMessageBytes - 3;
   while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
   return std::string(text.substr(0, end)) + "...";
 }

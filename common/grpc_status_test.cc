@@ -21,11 +21,15 @@ TEST(GrpcStatusTest, TheTrailerHoldsTheStandardMessages) {
   ASSERT_TRUE(details.ParseFromString(status.error_details()));
   EXPECT_EQ(details.code(), static_cast<int>(grpc::StatusCode::ALREADY_EXISTS));
   EXPECT_EQ(details.message(), status.error_message());
-  ASSERT_EQ(details.details_size(), 1);
+  ASSERT_EQ(details.details_size(), 2);
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(details.details(0).UnpackTo(&info));
   EXPECT_EQ(info.reason(), "ENVIRONMENT_NAME_TAKEN");
   EXPECT_EQ(info.domain(), "paddock");
+  google::rpc::BadRequest bad_request;
+  ASSERT_TRUE(details.details(1).UnpackTo(&bad_request));
+  ASSERT_EQ(bad_request.field_violations_size(), 1);
+  EXPECT_EQ(bad_request.field_violations(0).field(), "name");
 }
 
 TEST(GrpcStatusTest, OkStaysOk) {

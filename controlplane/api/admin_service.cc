@@ -11,7 +11,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::ListNodes(grpc::CallbackServerContex
                                                       const v1::ListNodesRequest* request,
                                                       v1::ListNodesResponse* response) {
   return dispatcher_->Unary(
-      context, "ListNodes", Access::kAdmin, [=](const Principal&) -> absl::Status {
+      context, *request, "ListNodes", Access::kAdmin, [=](const Principal&) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const Page<Node> page, nodes_->List(PageOf(*request)));
         for (const Node& node : page.items) *response->add_nodes() = ToProto(node);
         response->set_next_page_token(page.next_page_token);
@@ -23,7 +23,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::GetNode(grpc::CallbackServerContext*
                                                     const v1::GetNodeRequest* request,
                                                     v1::Node* response) {
   return dispatcher_->Unary(
-      context, "GetNode", Access::kAdmin, [=](const Principal&) -> absl::Status {
+      context, *request, "GetNode", Access::kAdmin, [=](const Principal&) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const Node node, nodes_->Get(NodeId(request->node_id())));
         *response = ToProto(node);
         return absl::OkStatus();
@@ -34,7 +34,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CordonNode(grpc::CallbackServerConte
                                                        const v1::CordonNodeRequest* request,
                                                        v1::Node* response) {
   return dispatcher_->Unary(
-      context, "CordonNode", Access::kAdmin, [=](const Principal&) -> absl::Status {
+      context, *request, "CordonNode", Access::kAdmin, [=](const Principal&) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const Node node, nodes_->Cordon(NodeId(request->node_id())));
         *response = ToProto(node);
         return absl::OkStatus();
@@ -45,7 +45,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::UncordonNode(grpc::CallbackServerCon
                                                          const v1::UncordonNodeRequest* request,
                                                          v1::Node* response) {
   return dispatcher_->Unary(
-      context, "UncordonNode", Access::kAdmin, [=](const Principal&) -> absl::Status {
+      context, *request, "UncordonNode", Access::kAdmin, [=](const Principal&) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const Node node, nodes_->Uncordon(NodeId(request->node_id())));
         *response = ToProto(node);
         return absl::OkStatus();
@@ -61,7 +61,8 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CreateApiKey(grpc::CallbackServerCon
                                                          const v1::CreateApiKeyRequest* request,
                                                          v1::CreateApiKeyResponse* response) {
   return dispatcher_->Unary(
-      context, "CreateApiKey", Access::kAdmin, [=](const Principal& caller) -> absl::Status {
+      context, *request, "CreateApiKey", Access::kAdmin,
+      [=](const Principal& caller) -> absl::Status {
         const NewApiKey key{
             {request->organization(), request->workspace()}, request->name(), request->admin()};
         PADDOCK_ASSIGN_OR_RETURN(const CreatedApiKey created, api_keys_->Create(caller, key));
@@ -74,7 +75,7 @@ grpc::ServerUnaryReactor* AdminServiceImpl::CreateApiKey(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* AdminServiceImpl::ListApiKeys(grpc::CallbackServerContext* context,
                                                         const v1::ListApiKeysRequest* request,
                                                         v1::ListApiKeysResponse* response) {
-  return dispatcher_->Unary(context, "ListApiKeys", Access::kAdmin,
+  return dispatcher_->Unary(context, *request, "ListApiKeys", Access::kAdmin,
                             [=](const Principal& caller) -> absl::Status {
                               PADDOCK_ASSIGN_OR_RETURN(const Page<ApiKey> page,
                                                        api_keys_->List(caller, PageOf(*request)));
@@ -88,13 +89,14 @@ grpc::ServerUnaryReactor* AdminServiceImpl::ListApiKeys(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* AdminServiceImpl::RevokeApiKey(grpc::CallbackServerContext* context,
                                                          const v1::RevokeApiKeyRequest* request,
                                                          v1::ApiKey* response) {
-  return dispatcher_->Unary(
-      context, "RevokeApiKey", Access::kAdmin, [=](const Principal& caller) -> absl::Status {
-        PADDOCK_ASSIGN_OR_RETURN(const ApiKey key,
-                                 api_keys_->Revoke(caller, ApiKeyId(request->api_key_id())));
-        *response = ToProto(key);
-        return absl::OkStatus();
-      });
+  return dispatcher_->Unary(context, *request, "RevokeApiKey", Access::kAdmin,
+                            [=](const Principal& caller) -> absl::Status {
+                              PADDOCK_ASSIGN_OR_RETURN(
+                                  const ApiKey key,
+                                  api_keys_->Revoke(caller, ApiKeyId(request->api_key_id())));
+                              *response = ToProto(key);
+                              return absl::OkStatus();
+                            });
 }
 
 }  // namespace paddock

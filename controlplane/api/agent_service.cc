@@ -10,7 +10,8 @@ grpc::ServerUnaryReactor* AgentServiceImpl::CreateAgent(grpc::CallbackServerCont
                                                         const v1::CreateAgentRequest* request,
                                                         v1::Agent* response) {
   return dispatcher_->Unary(
-      context, "CreateAgent", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
+      context, *request, "CreateAgent", Access::kWorkspace,
+      [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Agent created,
             agents_->Create(caller.tenant, PatchOf(*request), IdempotencyOf(*request)));
@@ -23,7 +24,8 @@ grpc::ServerUnaryReactor* AgentServiceImpl::GetAgent(grpc::CallbackServerContext
                                                      const v1::GetAgentRequest* request,
                                                      v1::Agent* response) {
   return dispatcher_->Unary(
-      context, "GetAgent", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
+      context, *request, "GetAgent", Access::kWorkspace,
+      [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Agent found,
             agents_->Get(caller.tenant, AgentId(request->agent_id()), request->version()));
@@ -36,7 +38,8 @@ grpc::ServerUnaryReactor* AgentServiceImpl::ListAgents(grpc::CallbackServerConte
                                                        const v1::ListAgentsRequest* request,
                                                        v1::ListAgentsResponse* response) {
   return dispatcher_->Unary(
-      context, "ListAgents", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
+      context, *request, "ListAgents", Access::kWorkspace,
+      [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Page<Agent> page,
             agents_->List(caller.tenant, PageOf(*request), {ArchivedOf(*request), {}, {}}));
@@ -50,7 +53,7 @@ grpc::ServerUnaryReactor* AgentServiceImpl::ListAgentVersions(
     grpc::CallbackServerContext* context, const v1::ListAgentVersionsRequest* request,
     v1::ListAgentVersionsResponse* response) {
   return dispatcher_->Unary(
-      context, "ListAgentVersions", Access::kWorkspace,
+      context, *request, "ListAgentVersions", Access::kWorkspace,
       [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Page<Agent> page,
@@ -64,27 +67,29 @@ grpc::ServerUnaryReactor* AgentServiceImpl::ListAgentVersions(
 grpc::ServerUnaryReactor* AgentServiceImpl::UpdateAgent(grpc::CallbackServerContext* context,
                                                         const v1::UpdateAgentRequest* request,
                                                         v1::Agent* response) {
-  return dispatcher_->Unary(
-      context, "UpdateAgent", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
-        PADDOCK_ASSIGN_OR_RETURN(const AgentPatch patch, PatchOf(*request));
-        PADDOCK_ASSIGN_OR_RETURN(const Agent updated,
-                                 agents_->Update(caller.tenant, AgentId(request->agent_id()),
-                                                 request->version(), patch));
-        *response = ToProto(updated);
-        return absl::OkStatus();
-      });
+  return dispatcher_->Unary(context, *request, "UpdateAgent", Access::kWorkspace,
+                            [=](const Principal& caller) -> absl::Status {
+                              PADDOCK_ASSIGN_OR_RETURN(const AgentPatch patch, PatchOf(*request));
+                              PADDOCK_ASSIGN_OR_RETURN(
+                                  const Agent updated,
+                                  agents_->Update(caller.tenant, AgentId(request->agent_id()),
+                                                  request->version(), patch));
+                              *response = ToProto(updated);
+                              return absl::OkStatus();
+                            });
 }
 
 grpc::ServerUnaryReactor* AgentServiceImpl::ArchiveAgent(grpc::CallbackServerContext* context,
                                                          const v1::ArchiveAgentRequest* request,
                                                          v1::Agent* response) {
-  return dispatcher_->Unary(
-      context, "ArchiveAgent", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
-        PADDOCK_ASSIGN_OR_RETURN(const Agent archived,
-                                 agents_->Archive(caller.tenant, AgentId(request->agent_id())));
-        *response = ToProto(archived);
-        return absl::OkStatus();
-      });
+  return dispatcher_->Unary(context, *request, "ArchiveAgent", Access::kWorkspace,
+                            [=](const Principal& caller) -> absl::Status {
+                              PADDOCK_ASSIGN_OR_RETURN(
+                                  const Agent archived,
+                                  agents_->Archive(caller.tenant, AgentId(request->agent_id())));
+                              *response = ToProto(archived);
+                              return absl::OkStatus();
+                            });
 }
 
 }  // namespace paddock

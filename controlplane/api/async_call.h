@@ -30,11 +30,13 @@ class AsyncCall final : public grpc::ServerUnaryReactor,
   // Runs on the pool; may use the request until it returns, and may block there.
   using Work = absl::AnyInvocable<void(const Principal& caller, Done done)>;
 
-  static grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context, const char* method,
-                                         Dispatcher* dispatcher, Response* response, Work work) {
+  static grpc::ServerUnaryReactor* Start(grpc::CallbackServerContext* context,
+                                         const google::protobuf::MessageLite& request,
+                                         const char* method, Dispatcher* dispatcher,
+                                         Response* response, Work work) {
     std::shared_ptr<AsyncCall> call(new AsyncCall(dispatcher->Record(method), response));
     call->self_ = call;
-    dispatcher->Admit(context, Access::kWorkspace,
+    dispatcher->Admit(context, request, Access::kWorkspace,
                       [call, work = std::move(work)](absl::StatusOr<Principal> caller) mutable {
                         call->Run(std::move(caller), std::move(work));
                       });

@@ -18,6 +18,11 @@ absl::Status Overloaded() { return errors::Overloaded("the control plane", kRetr
 
 }  // namespace
 
+absl::Status CheckSize(const google::protobuf::MessageLite& message) {
+  if (message.ByteSizeLong() <= kMaxRequestBytes) return absl::OkStatus();
+  return errors::MessageTooLarge(kMaxRequestBytes);
+}
+
 Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
   Credentials credentials;
   const auto& metadata = context.client_metadata();
@@ -36,9 +41,10 @@ Credentials CredentialsOf(const grpc::CallbackServerContext& context) {
 }
 
 grpc::ServerUnaryReactor* Dispatcher::Unary(grpc::CallbackServerContext* context,
+                                            const google::protobuf::MessageLite& request,
                                             const char* method, Access access, Work work) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  Admit(context, access,
+  Admit(context, request, access,
         [context, reactor, record = Record(method),
          work = std::move(work)](const absl::StatusOr<Principal>& caller) mutable {
           absl::Status status = caller.status();
@@ -50,7 +56,10 @@ grpc::ServerUnaryReactor* Dispatcher::Unary(grpc::CallbackServerContext* context
   return reactor;
 }
 
-void Dispatcher::Admit(grpc::CallbackServerContext* context, Access access, Admitted admitted) {
+void Dispatcher::Admit(grpc::CallbackServerContext* context,
+                       const google::protobuf::MessageLite& request, Access access,
+                       Admitted admitted) {
+  if (const absl::Status size = CheckSize(request); !size.ok()) return admitted(size);
   // Shared, because a task that the pool refuses is dropped.
   auto shared = std::make_shared<Admitted>(std::move(admitted));
   const bool queued = pool_->TrySchedule(

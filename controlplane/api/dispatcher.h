@@ -1,5 +1,6 @@
 #pragma once
 
+#include <google/protobuf/message_lite.h>
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -15,6 +16,13 @@ namespace paddock {
 
 // Which key a method needs.
 enum class Access { kWorkspace, kAdmin };
+
+// Of a request, or a message of a stream of them. The server itself takes somewhat larger ones, so
+// that the refusal is ours and says why.
+inline constexpr int kMaxRequestBytes = 4 * 1024 * 1024;
+
+// RESOURCE_EXHAUSTED above that.
+absl::Status CheckSize(const google::protobuf::MessageLite& message);
 
 // The key and beta headers of a call.
 Credentials CredentialsOf(const grpc::CallbackServerContext& context);
@@ -32,13 +40,15 @@ class Dispatcher {
   // Authenticates and runs `work` on the pool, then answers with its status. Overload is
   // RESOURCE_EXHAUSTED at once. `work` may use the call's request and response, and must end
   // within bounded time.
-  grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const char* method,
+  grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context,
+                                  const google::protobuf::MessageLite& request, const char* method,
                                   Access access, Work work);
 
   // For calls with a reactor of their own: calls `admitted` on the pool with the caller, who may
-  // then block there; or with the error, at once and in this thread when the pool is full.
-  // `context` must live until then.
-  void Admit(grpc::CallbackServerContext* context, Access access, Admitted admitted);
+  // then block there; or with the error, at once and in this thread when `request` is too large or
+  // the pool is full. `context` must live until then.
+  void Admit(grpc::CallbackServerContext* context, const google::protobuf::MessageLite& request,
+             Access access, Admitted admitted);
 
   // Starts counting a stream.
   CallRecord Record(const char* method) { return CallRecord(metrics_, method); }

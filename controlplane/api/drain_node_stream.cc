@@ -34,10 +34,11 @@ DrainNodeStream* DrainNodeStream::Start(grpc::CallbackServerContext* context,
     stream->End(errors::Overloaded("streams", absl::Seconds(5)));
     return stream.get();
   }
-  dispatcher->Admit(context, Access::kAdmin, [stream](const absl::StatusOr<Principal>& caller) {
-    if (!caller.ok()) return stream->End(caller.status());
-    stream->Order();
-  });
+  dispatcher->Admit(context, request, Access::kAdmin,
+                    [stream](const absl::StatusOr<Principal>& caller) {
+                      if (!caller.ok()) return stream->End(caller.status());
+                      stream->Order();
+                    });
   return stream.get();
 }
 

@@ -11,7 +11,7 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::CreateEnvironment(
     grpc::CallbackServerContext* context, const v1::CreateEnvironmentRequest* request,
     v1::Environment* response) {
   return dispatcher_->Unary(
-      context, "CreateEnvironment", Access::kWorkspace,
+      context, *request, "CreateEnvironment", Access::kWorkspace,
       [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Environment created,
@@ -25,7 +25,8 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::GetEnvironment(
     grpc::CallbackServerContext* context, const v1::GetEnvironmentRequest* request,
     v1::Environment* response) {
   return dispatcher_->Unary(
-      context, "GetEnvironment", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
+      context, *request, "GetEnvironment", Access::kWorkspace,
+      [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Environment found,
             environments_->Get(caller.tenant, EnvironmentId(request->environment_id())));
@@ -38,7 +39,7 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::ListEnvironments(
     grpc::CallbackServerContext* context, const v1::ListEnvironmentsRequest* request,
     v1::ListEnvironmentsResponse* response) {
   return dispatcher_->Unary(
-      context, "ListEnvironments", Access::kWorkspace,
+      context, *request, "ListEnvironments", Access::kWorkspace,
       [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Page<Environment> page,
@@ -53,7 +54,7 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::UpdateEnvironment(
     grpc::CallbackServerContext* context, const v1::UpdateEnvironmentRequest* request,
     v1::Environment* response) {
   return dispatcher_->Unary(
-      context, "UpdateEnvironment", Access::kWorkspace,
+      context, *request, "UpdateEnvironment", Access::kWorkspace,
       [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const EnvironmentPatch patch, PatchOf(*request));
         PADDOCK_ASSIGN_OR_RETURN(
@@ -68,7 +69,7 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::ArchiveEnvironment(
     grpc::CallbackServerContext* context, const v1::ArchiveEnvironmentRequest* request,
     v1::Environment* response) {
   return dispatcher_->Unary(
-      context, "ArchiveEnvironment", Access::kWorkspace,
+      context, *request, "ArchiveEnvironment", Access::kWorkspace,
       [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Environment archived,
@@ -82,7 +83,7 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::DeleteEnvironment(
     grpc::CallbackServerContext* context, const v1::DeleteEnvironmentRequest* request,
     google::protobuf::Empty*) {
   return dispatcher_->Unary(
-      context, "DeleteEnvironment", Access::kWorkspace, [=](const Principal& caller) {
+      context, *request, "DeleteEnvironment", Access::kWorkspace, [=](const Principal& caller) {
         return environments_->Delete(caller.tenant, EnvironmentId(request->environment_id()));
       });
 }
@@ -92,7 +93,7 @@ grpc::ServerUnaryReactor* EnvironmentServiceImpl::RebuildEnvironment(
     v1::Environment* response) {
   using Versions = EnvironmentOperations::Versions;
   return dispatcher_->Unary(
-      context, "RebuildEnvironment", Access::kWorkspace,
+      context, *request, "RebuildEnvironment", Access::kWorkspace,
       [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(
             const Environment rebuilt,

@@ -40,7 +40,7 @@ EnvironmentStream* EnvironmentStream::Start(grpc::CallbackServerContext* context
     stream->End(errors::Overloaded("watches", absl::Seconds(5)));
     return stream.get();
   }
-  dispatcher->Admit(context, Access::kWorkspace,
+  dispatcher->Admit(context, request, Access::kWorkspace,
                     [stream, feeds, id = EnvironmentId(request.environment_id()),
                      after = request.after_revision()](const absl::StatusOr<Principal>& caller) {
                       stream->Open(caller, feeds, id, after);

@@ -34,13 +34,17 @@ void ExecRelay::OnReadDone(bool ok) {
     phase_ = Phase::kRouting;
     session_id = request_.start().session_id();
   }
-  router_->Route(context_, session_id, RouteTo::kRunning,
+  router_->Route(context_, request_, session_id, RouteTo::kRunning,
                  [this](absl::StatusOr<NodeRoute> route) { OnRouted(std::move(route)); });
 }
 
 void ExecRelay::Forward() {
+  absl::Status status = CheckSize(request_);
   if (request_.has_start()) {
-    End(errors::InvalidField("start", "must be the first message only"));
+    status = errors::InvalidField("start", "must be the first message only");
+  }
+  if (!status.ok()) {
+    End(status);
     return client_context_.TryCancel();
   }
   upstream_request_.Clear();

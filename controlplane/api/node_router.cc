@@ -9,9 +9,10 @@
 
 namespace paddock {
 
-void NodeRouter::Route(grpc::CallbackServerContext* context, const std::string& session_id,
+void NodeRouter::Route(grpc::CallbackServerContext* context,
+                       const google::protobuf::MessageLite& request, const std::string& session_id,
                        RouteTo to, Routed routed) {
-  dispatcher_->Admit(context, Access::kWorkspace,
+  dispatcher_->Admit(context, request, Access::kWorkspace,
                      [this, session_id, to,
                       routed = std::move(routed)](const absl::StatusOr<Principal>& caller) mutable {
                        if (!caller.ok()) return routed(caller.status());

@@ -42,9 +42,9 @@ class NodeRouter {
       : dispatcher_(dispatcher), sessions_(sessions), stubs_(std::move(stubs)) {}
 
   // Authenticates the call and looks the session up, on the pool; calls `routed` once there, or in
-  // this thread when the pool is full. `context` must live until then.
-  void Route(grpc::CallbackServerContext* context, const std::string& session_id, RouteTo to,
-             Routed routed);
+  // this thread when `request` is too large or the pool is full. `context` must live until then.
+  void Route(grpc::CallbackServerContext* context, const google::protobuf::MessageLite& request,
+             const std::string& session_id, RouteTo to, Routed routed);
 
   // The look-up alone; blocks for the database.
   absl::StatusOr<NodeRoute> Find(const Principal& caller, const std::string& session_id,

@@ -44,7 +44,7 @@ class NodeStreamRelay : public grpc::ServerWriteReactor<Response> {
 
   // Exactly one of the two, once.
   void Route(NodeRouter* router, const std::string& session_id, RouteTo to) {
-    router->Route(context_, session_id, to,
+    router->Route(context_, request_, session_id, to,
                   [this](absl::StatusOr<NodeRoute> route) { OnRouted(std::move(route)); });
   }
   void Refuse(const absl::Status& status) { OnRouted(status); }

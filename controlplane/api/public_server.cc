@@ -26,6 +26,8 @@ absl::StatusOr<std::unique_ptr<PublicServer>> PublicServer::Start(
   GrpcServerOptions options;
   options.listen = listen;
   options.credentials = std::move(credentials);
+  // What the library refuses itself carries no details.
+  options.max_message_bytes = 2 * kMaxRequestBytes;
   options.services = {&server->environments_, &server->agents_, &server->sessions_,
                       &server->admin_};
   PADDOCK_ASSIGN_OR_RETURN(server->server_, GrpcServer::Start(options));

@@ -30,7 +30,7 @@ grpc::ServerUnaryReactor* SessionServiceImpl::CreateSession(grpc::CallbackServer
                                                             const v1::CreateSessionRequest* request,
                                                             v1::Session* response) {
   return AsyncCall<v1::Session>::Start(
-      context, "CreateSession", dispatcher_, response,
+      context, *request, "CreateSession", dispatcher_, response,
       [=](const Principal& caller, AsyncCall<v1::Session>::Done done) {
         absl::StatusOr<CreateSessionRequest> create = FromProto(*request);
         if (!create.ok()) return done(create.status());
@@ -41,20 +41,22 @@ grpc::ServerUnaryReactor* SessionServiceImpl::CreateSession(grpc::CallbackServer
 grpc::ServerUnaryReactor* SessionServiceImpl::GetSession(grpc::CallbackServerContext* context,
                                                          const v1::GetSessionRequest* request,
                                                          v1::Session* response) {
-  return dispatcher_->Unary(
-      context, "GetSession", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
-        PADDOCK_ASSIGN_OR_RETURN(const Session found,
-                                 sessions_->Get(caller.tenant, SessionId(request->session_id())));
-        *response = ToProto(found);
-        return absl::OkStatus();
-      });
+  return dispatcher_->Unary(context, *request, "GetSession", Access::kWorkspace,
+                            [=](const Principal& caller) -> absl::Status {
+                              PADDOCK_ASSIGN_OR_RETURN(
+                                  const Session found,
+                                  sessions_->Get(caller.tenant, SessionId(request->session_id())));
+                              *response = ToProto(found);
+                              return absl::OkStatus();
+                            });
 }
 
 grpc::ServerUnaryReactor* SessionServiceImpl::ListSessions(grpc::CallbackServerContext* context,
                                                            const v1::ListSessionsRequest* request,
                                                            v1::ListSessionsResponse* response) {
   return dispatcher_->Unary(
-      context, "ListSessions", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
+      context, *request, "ListSessions", Access::kWorkspace,
+      [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const ListSessionsRequest list, FromProto(*request));
         PADDOCK_ASSIGN_OR_RETURN(const Page<Session> page, sessions_->List(caller.tenant, list));
         for (const Session& session : page.items) *response->add_sessions() = ToProto(session);
@@ -67,7 +69,8 @@ grpc::ServerUnaryReactor* SessionServiceImpl::UpdateSession(grpc::CallbackServer
                                                             const v1::UpdateSessionRequest* request,
                                                             v1::Session* response) {
   return dispatcher_->Unary(
-      context, "UpdateSession", Access::kWorkspace, [=](const Principal& caller) -> absl::Status {
+      context, *request, "UpdateSession", Access::kWorkspace,
+      [=](const Principal& caller) -> absl::Status {
         PADDOCK_ASSIGN_OR_RETURN(const SessionPatch patch, PatchOf(*request));
         PADDOCK_ASSIGN_OR_RETURN(
             const Session updated,
@@ -81,7 +84,7 @@ grpc::ServerUnaryReactor* SessionServiceImpl::ArchiveSession(
     grpc::CallbackServerContext* context, const v1::ArchiveSessionRequest* request,
     v1::Session* response) {
   return AsyncCall<v1::Session>::Start(
-      context, "ArchiveSession", dispatcher_, response,
+      context, *request, "ArchiveSession", dispatcher_, response,
       [=](const Principal& caller, AsyncCall<v1::Session>::Done done) {
         sessions_->Archive(caller.tenant, SessionId(request->session_id()),
                            AnswerWith(std::move(done)));
@@ -92,7 +95,7 @@ grpc::ServerUnaryReactor* SessionServiceImpl::DeleteSession(grpc::CallbackServer
                                                             const v1::DeleteSessionRequest* request,
                                                             google::protobuf::Empty*) {
   return dispatcher_->Unary(
-      context, "DeleteSession", Access::kWorkspace, [=](const Principal& caller) {
+      context, *request, "DeleteSession", Access::kWorkspace, [=](const Principal& caller) {
         return sessions_->Delete(caller.tenant, SessionId(request->session_id()));
       });
 }
@@ -110,7 +113,7 @@ grpc::ServerWriteReactor<v1::Session>* SessionServiceImpl::WatchSession(
     *response = ToProto(session);
   };
   source.is_final = [](const Session& session) { return IsFinal(session.state); };
-  return Stream::Start(context, "WatchSession", dispatcher_, streams_, std::move(source));
+  return Stream::Start(context, *request, "WatchSession", dispatcher_, streams_, std::move(source));
 }
 
 grpc::ServerBidiReactor<v1::ExecRequest, v1::ExecResponse>* SessionServiceImpl::Exec(
@@ -132,7 +135,7 @@ grpc::ServerUnaryReactor* SessionServiceImpl::ListDirectory(grpc::CallbackServer
                                                             const v1::ListDirectoryRequest* request,
                                                             v1::ListDirectoryResponse* response) {
   using Call = AsyncCall<v1::ListDirectoryResponse>;
-  return Call::Start(context, "ListDirectory", dispatcher_, response,
+  return Call::Start(context, *request, "ListDirectory", dispatcher_, response,
                      [=](const Principal& caller, Call::Done done) {
                        absl::StatusOr<NodeRoute> route =
                            router_->Find(caller, request->session_id(), RouteTo::kRunning);
@@ -146,7 +149,7 @@ grpc::ServerUnaryReactor* SessionServiceImpl::ListEgressEvents(
     grpc::CallbackServerContext* context, const v1::ListEgressEventsRequest* request,
     v1::ListEgressEventsResponse* response) {
   using Call = AsyncCall<v1::ListEgressEventsResponse>;
-  return Call::Start(context, "ListEgressEvents", dispatcher_, response,
+  return Call::Start(context, *request, "ListEgressEvents", dispatcher_, response,
                      [=](const Principal& caller, Call::Done done) {
                        const absl::StatusOr<EgressPageQuery> query =
                            ParseEgressPage(caller.tenant, *request);

@@ -32,7 +32,8 @@ class WatchStream final : public LatestWriter<Response> {
     std::function<bool(const T&)> is_final;
   };
 
-  static WatchStream* Start(grpc::CallbackServerContext* context, const char* method,
+  static WatchStream* Start(grpc::CallbackServerContext* context,
+                            const google::protobuf::MessageLite& request, const char* method,
                             Dispatcher* dispatcher, DrainGroup* group, Source source) {
     auto* stream =
         new WatchStream(dispatcher->Record(method), dispatcher->pool(), group, std::move(source));
@@ -41,7 +42,7 @@ class WatchStream final : public LatestWriter<Response> {
       stream->AdmissionEnded();
       return stream;
     }
-    dispatcher->Admit(context, Access::kWorkspace,
+    dispatcher->Admit(context, request, Access::kWorkspace,
                       [stream](const absl::StatusOr<Principal>& caller) {
                         stream->Subscribe(caller);
                         stream->AdmissionEnded();

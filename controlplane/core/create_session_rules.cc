@@ -164,9 +164,8 @@ absl::Status AdmitSession(const Environment& environment) {
   if (cloud == nullptr) return errors::SelfHostedNotSupported(id);
   if (environment.image.state == ImageState::kFailed) {
     const ImageFailure failure = environment.image.failure.value_or(ImageFailure{});
-    return errors::ImageBuildFailed(
-        id, failure.manager, failure.package, failure.exit_code,
-        absl::StrCat(failure.message, failure.message.empty() ? "" : "\n", failure.log_tail));
+    return errors::ImageBuildFailed(id, failure.manager, failure.package, failure.exit_code,
+                                    failure.message, failure.log_tail);
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 #include "controlplane/core/reconcile_plan.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -75,12 +76,18 @@ std::vector<SessionStore::Move> PlanQueue(const std::vector<QueuedSession>& queu
   return moves;
 }
 
+int CountDisplaced(const std::vector<QueuedSession>& queue) {
+  return static_cast<int>(
+      std::count_if(queue.begin(), queue.end(),
+                    [](const QueuedSession& session) { return session.generation > 0; }));
+}
+
 std::vector<SessionTransition> PlanDrain(const Node& node,
-                                         const std::vector<RunningSession>& sessions,
+                                         const std::vector<RunningSession>& sessions, int displaced,
                                          absl::Time now) {
   std::vector<SessionTransition> plan;
   const bool overdue = node.drain_deadline.has_value() && *node.drain_deadline <= now;
-  int moving = 0;
+  int moving = overdue ? 0 : displaced;
   for (const RunningSession& session : sessions) {
     if (session.phase == SessionPhase::kRescheduling) ++moving;
   }

@@ -11,7 +11,8 @@
 
 namespace paddock {
 
-// RESCHEDULE sessions of one draining node that are on the move at once.
+// RESCHEDULE sessions of one draining node that are on the move at once, those included that have
+// left a node, whichever, and wait for another.
 inline constexpr int kMaxMoving = 10;
 
 // The queue in order: a session that fits nowhere holds back those of its shape behind it. Nodes'
@@ -21,9 +22,13 @@ std::vector<SessionStore::Move> PlanQueue(const std::vector<QueuedSession>& queu
                                           std::vector<Node> nodes, bool images_can_be_pulled,
                                           uint64_t seed);
 
-// A draining node: RESCHEDULE sessions leave, a few at a time; KEEP ones end at the deadline.
+// How many of those that wait for a node have run before.
+int CountDisplaced(const std::vector<QueuedSession>& queue);
+
+// A draining node: RESCHEDULE sessions leave, a few at a time, and go on running there while that
+// many (`displaced`) find no other; KEEP ones end at the deadline, up to which all of this holds.
 std::vector<SessionTransition> PlanDrain(const Node& node,
-                                         const std::vector<RunningSession>& sessions,
+                                         const std::vector<RunningSession>& sessions, int displaced,
                                          absl::Time now);
 
 // A lost node: KEEP sessions that never ran there end, with the reason; nothing is lost with them.

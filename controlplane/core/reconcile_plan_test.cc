@@ -82,18 +82,37 @@ TEST(PlanDrain, RescheduleLeavesAFewAtATimeAndKeepWaitsForTheDeadline) {
   for (int i = 0; i < 20; ++i) {
     sessions.push_back(Running(absl::StrCat("s", i), OnNodeLoss::kReschedule));
   }
-  auto plan = PlanDrain(node, sessions, now);
+  auto plan = PlanDrain(node, sessions, 0, now);
   EXPECT_EQ(plan.size(), static_cast<size_t>(kMaxMoving - 1));
   for (const SessionTransition& transition : plan) {
     EXPECT_EQ(transition.to, SessionPhase::kRescheduling);
     EXPECT_EQ(transition.stop_reason, "NODE_DRAINED");
   }
   node.drain_deadline = now;
-  plan = PlanDrain(node, {Running("keep", OnNodeLoss::kKeep)}, now - absl::Seconds(1));
+  plan = PlanDrain(node, {Running("keep", OnNodeLoss::kKeep)}, 0, now - absl::Seconds(1));
   EXPECT_TRUE(plan.empty());
-  plan = PlanDrain(node, {Running("keep", OnNodeLoss::kKeep)}, now);
+  plan = PlanDrain(node, {Running("keep", OnNodeLoss::kKeep)}, 0, now);
   ASSERT_EQ(plan.size(), 1u);
   EXPECT_EQ(plan[0].to, SessionPhase::kStopping);
+}
+
+TEST(PlanDrain, NoMoreLeaveThanFindAnotherNodeUntilTheDeadline) {
+  Node node = MakeNode("a", 100);
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  std::vector<RunningSession> sessions;
+  for (int i = 0; i < 20; ++i) {
+    sessions.push_back(Running(absl::StrCat("s", i), OnNodeLoss::kReschedule));
+  }
+  EXPECT_EQ(PlanDrain(node, sessions, kMaxMoving - 2, now).size(), 2u);
+  EXPECT_TRUE(PlanDrain(node, sessions, kMaxMoving, now).empty());
+  node.drain_deadline = now;
+  EXPECT_EQ(PlanDrain(node, sessions, kMaxMoving, now).size(), static_cast<size_t>(kMaxMoving));
+}
+
+TEST(PlanDrain, DisplacedAreThoseThatHaveRunBefore) {
+  QueuedSession first, later;
+  later.generation = 2;
+  EXPECT_EQ(CountDisplaced({first, later, first, later}), 2);
 }
 
 TEST(PlanLost, MovesRescheduleSessionsWithTheCounterThatWasSeen) {

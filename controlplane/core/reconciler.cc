@@ -152,8 +152,12 @@ absl::Status Reconciler::Drains() {
     if (!node.draining) continue;
     PADDOCK_ASSIGN_OR_RETURN(const std::vector<RunningSession> sessions,
                              deps_.fleet->RunsOn(node.id, kBatch));
+    if (sessions.empty()) continue;
+    // After those that leave, so that one that is released in between is counted twice, not never.
+    PADDOCK_ASSIGN_OR_RETURN(const std::vector<QueuedSession> queue,
+                             deps_.fleet->Queue(kQueueLimit));
     absl::StatusOr<std::vector<TransitionResult>> applied =
-        deps_.driver->Apply(PlanDrain(node, sessions, deps_.clock->Now()));
+        deps_.driver->Apply(PlanDrain(node, sessions, CountDisplaced(queue), deps_.clock->Now()));
     if (!applied.ok()) return applied.status();
   }
   return absl::OkStatus();

@@ -147,18 +147,25 @@ SchedulingResult Schedule(const std::vector<Node>& nodes, const PlacementNeeds& 
 
 absl::Status CheckRuntimeClass(const std::vector<Node>& nodes, const std::string& runtime_class) {
   if (runtime_class.empty() || nodes.empty()) return absl::OkStatus();
-  std::map<std::string, std::string> reasons;  // Each once, with the first node that says so.
+  std::map<std::string, std::vector<const Node*>> reasons;  // With the nodes that say so.
   for (const Node& node : nodes) {
     if (Contains(node.runtime_classes, runtime_class)) return absl::OkStatus();
     const auto reason = node.details.find(absl::StrCat("runtime_", runtime_class));
-    reasons.emplace(reason == node.details.end() ? "doesn't offer it" : reason->second, node.name);
+    reasons[reason == node.details.end() ? "doesn't offer it" : reason->second].push_back(&node);
   }
   std::vector<std::string> parts;
-  for (const auto& [reason, node] : reasons) {
+  for (const auto& [reason, saying] : reasons) {
     if (parts.size() == kMaxReasons) break;
-    parts.push_back(absl::StrCat("node ", node, ": ", reason));
+    const size_t others = saying.size() - 1;
+    parts.push_back(absl::StrCat("node ", saying[0]->name,
+                                 others == 0 ? "" : absl::StrCat(" and ", others, " more"), ": ",
+                                 reason));
   }
-  return errors::RuntimeClassUnavailable(runtime_class, absl::StrJoin(parts, "; "));
+  const std::string lacking = nodes.size() == 1
+                                  ? "the only node lacks it"
+                                  : absl::StrCat("all ", nodes.size(), " nodes lack it");
+  return errors::RuntimeClassUnavailable(runtime_class,
+                                         absl::StrCat(lacking, ": ", absl::StrJoin(parts, "; ")));
 }
 
 std::string ShapeOf(const PlacementNeeds& needs) {

@@ -157,10 +157,24 @@ TEST(Scheduler, SaysWhyNoNodeHasTheRuntimeClass) {
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("\"runsc\""), HasSubstr("node one: runsc isn't installed"),
                     HasSubstr("node two: runsc ended with code 128: no ptrace")));
+  EXPECT_THAT(std::string(CheckRuntimeClass({first}, "runsc").message()),
+              HasSubstr("the only node lacks it: node one: runsc isn't installed"));
   second.runtime_classes = {"crun", "runsc"};
   EXPECT_TRUE(CheckRuntimeClass({first, second}, "runsc").ok()) << "it may have room later";
   EXPECT_TRUE(CheckRuntimeClass({first}, "").ok());
   EXPECT_TRUE(CheckRuntimeClass({}, "runsc").ok()) << "nobody has said anything yet";
+}
+
+TEST(Scheduler, CountsTheNodesThatLackTheRuntimeClassForOneReason) {
+  std::vector<Node> nodes;
+  for (int i = 1; i <= 4; ++i) {
+    nodes.push_back(MakeNode(i));
+    nodes.back().name = absl::StrCat("node-", i);
+    nodes.back().details["runtime_runsc"] = i < 4 ? "runsc isn't installed" : "too old";
+  }
+  EXPECT_THAT(std::string(CheckRuntimeClass(nodes, "runsc").message()),
+              HasSubstr("all 4 nodes lack it: node node-1 and 2 more: runsc isn't installed; "
+                        "node node-4: too old"));
 }
 
 TEST(Scheduler, ShapesDifferByEveryNeed) {

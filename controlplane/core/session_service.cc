@@ -62,7 +62,7 @@ std::string ListScope(const Tenant& tenant, const SessionFilter& filter) {
 }
 
 size_t ApproximateSize(const Session& session) {
-  size_t size = kSessionOverhead + session.title.value_or("").size();
+  size_t size = kSessionOverhead + session.title.value_or("").size() + session.message.size();
   if (session.agent.has_value()) size += paddock::ApproximateSize(*session.agent);
   for (const auto& [key, value] : session.metadata) size += key.size() + value.size() + 8;
   if (const auto* cloud = std::get_if<CloudConfig>(&session.config)) {

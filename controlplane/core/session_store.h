@@ -122,7 +122,8 @@ class SessionStore {
                                                 const Idempotency& idempotency) = 0;
 
   // The first result of a create, or nullopt when the request id is new. ALREADY_EXISTS when its
-  // body was another. A session deleted since is answered as it last was.
+  // body was another. Title, metadata and agent are those that were stored first, all else is as
+  // it is now; a session deleted since is TERMINATED, with the reason DELETED.
   virtual absl::StatusOr<std::optional<Session>> FindCreated(const Tenant& tenant,
                                                              const Idempotency& idempotency) = 0;
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "common/last_lines.h"
 #include "common/status_macros.h"
 #include "controlplane/store/environment_rows.h"
 #include "controlplane/store/image_rows.h"
@@ -90,16 +91,19 @@ constexpr Statement kExpire[] = {
 // Lines of a batch are at most some hundreds.
 constexpr int kBatchesAtOnce = 20;
 
+// Of the build's log, in the reason of a session.
+constexpr size_t kMaxLinesBytes = 1000;
+
 absl::Status LeaseLost() { return absl::AbortedError("the build has lost its lease"); }
 
+// For the sessions that waited for it.
 std::string Explain(const ImageFailure& failure) {
-  std::string text = absl::StrCat("The image failed to build: ", failure.manager,
-                                  failure.package.empty() ? "" : " ", failure.package, ", ");
-  if (failure.message.empty()) {
-    absl::StrAppend(&text, "exit code ", failure.exit_code, ".");
-  } else {
-    absl::StrAppend(&text, failure.message);
-  }
+  std::string text = absl::StrCat("The image failed to build: ", failure.manager);
+  if (!failure.package.empty()) absl::StrAppend(&text, " ", failure.package);
+  if (failure.exit_code != 0) absl::StrAppend(&text, ", exit code ", failure.exit_code);
+  if (!failure.message.empty()) absl::StrAppend(&text, ": ", failure.message);
+  const std::string lines = LastLines(failure.log_tail, kMaxLinesBytes);
+  if (!lines.empty()) absl::StrAppend(&text, "\n", lines);
   return text;
 }
 

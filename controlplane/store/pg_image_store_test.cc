@@ -100,11 +100,14 @@ TEST_F(ImageStoreTest, AFailureEndsTheSessionsThatWait) {
   failure.manager = "pip";
   failure.package = "pandas";
   failure.exit_code = 1;
+  failure.log_tail = std::string(5000, 'x') + "\nno wheel\nERROR: none found\n";
   ASSERT_TRUE(stores().images->Fail("key", "build", failure).ok());
   const Session session = *stores().sessions->Get(tenant_, created.session.id);
   EXPECT_EQ(session.state, SessionPhase::kTerminated);
   EXPECT_EQ(session.reason, "IMAGE_BUILD_FAILED");
-  EXPECT_EQ(session.message, "The image failed to build: pip pandas, exit code 1.");
+  EXPECT_EQ(session.message,
+            "The image failed to build: pip pandas, exit code 1\n"
+            "no wheel\nERROR: none found");
   EXPECT_TRUE(session.ended_at.has_value());
 }
 

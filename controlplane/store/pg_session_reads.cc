@@ -51,8 +51,16 @@ constexpr Statement kUpdate = {
     "session_update",
     "UPDATE sessions SET title = $2, metadata = $3, document = $4, revision = revision + 1, "
     "updated_at = clock_timestamp() WHERE id = $1"};
+// For creates that are repeated later; the first change keeps what was before it.
+constexpr Statement kKeepResult = {
+    "session_keep_result",
+    "UPDATE requests SET result = $2 WHERE resource_id = $1 AND result IS NULL"};
+constexpr Statement kKeptResult = {
+    "session_kept_result",
+    "SELECT result FROM requests WHERE resource_id = $1 AND result IS NOT NULL"};
 constexpr Statement kNoteChange = {"session_note_change",
                                    "INSERT INTO changes (kind, resource_id) VALUES (2, $1)"};
+
 SessionStatusKind StatusKindFromName(absl::string_view name) {
   if (name == "idle") return SessionStatusKind::kIdle;
   return name == "rescheduling" ? SessionStatusKind::kRescheduling : SessionStatusKind::kTerminated;
@@ -75,12 +83,26 @@ absl::StatusOr<std::optional<Session>> PgSessionStore::FindCreatedIn(
   PADDOCK_ASSIGN_OR_RETURN(std::optional<EarlierResult> earlier,
                            FindRequest(transaction, tenant, "session", idempotency));
   if (!earlier.has_value()) return std::nullopt;
-  absl::StatusOr<Session> session = Read(transaction, tenant, SessionId(earlier->resource_id));
+  absl::StatusOr<Session> session =
+      ReadCreated(transaction, tenant, SessionId(earlier->resource_id));
   if (session.ok()) return std::optional<Session>(*std::move(session));
   // Deleted: perhaps between the two reads, then the result is there now.
   PADDOCK_ASSIGN_OR_RETURN(earlier, FindRequest(transaction, tenant, "session", idempotency));
   if (!earlier.has_value() || !earlier->result.has_value()) return session.status();
   return std::optional<Session>(DecodeSession(*earlier->result, tenant));
+}
+
+absl::StatusOr<Session> PgSessionStore::ReadCreated(Transaction& transaction, const Tenant& tenant,
+                                                    const SessionId& id) {
+  PADDOCK_ASSIGN_OR_RETURN(Session session, Read(transaction, tenant, id));
+  // After the session: what a change has made of it since is in no result yet.
+  const pqxx::row row = transaction.ExecRow(kKeptResult, Params().Add(id.value()));
+  if (row.empty()) return session;
+  Session first = DecodeSession(RowReader(row).Text(), tenant);
+  session.title = std::move(first.title);
+  session.metadata = std::move(first.metadata);
+  session.agent = std::move(first.agent);
+  return session;
 }
 
 absl::StatusOr<Session> PgSessionStore::Read(Transaction& transaction, const Tenant& tenant,
@@ -194,6 +216,7 @@ absl::StatusOr<Session> PgSessionStore::Mutate(const Tenant& tenant, const Sessi
         bool changed = true;
         PADDOCK_ASSIGN_OR_RETURN(const Session next, mutation(stored, &changed));
         if (!changed) return stored;
+        transaction.Exec(kKeepResult, Params().Add(id.value()).Add(EncodeSession(stored)));
         transaction.Exec(kUpdate, Params()
                                       .Add(id.value())
                                       .Add(next.title)

@@ -36,12 +36,50 @@ TEST_F(SessionReadsTest, RepeatedCreatesAnswerTheFirstResult) {
                 .status()
                 .code(),
             absl::StatusCode::kAlreadyExists);
-  // Deleted since: as it last was.
-  ASSERT_TRUE(sessions().Delete(tenant_, first->session.id).ok());
+}
+
+TEST_F(SessionReadsTest, ARepeatedCreateAnswersWhatWasStoredFirstInTheStateOfNow) {
+  const Idempotency idempotency{"request-2", "hash"};
+  NewSession request = NewSessionOf(environment_, {node_.id});
+  request.session.title = "first";
+  request.session.metadata = {{"k", "first"}};
+  const auto created = sessions().Create(request, idempotency);
+  ASSERT_TRUE(created.ok()) << created.status();
+  const SessionId id = created->session.id;
+  for (const char* title : {"second", "third"}) {
+    ASSERT_TRUE(sessions()
+                    .Mutate(tenant_, id,
+                            [title](const Session& stored, bool*) -> absl::StatusOr<Session> {
+                              Session next = stored;
+                              next.title = title;
+                              next.metadata = {{"k", title}};
+                              return next;
+                            })
+                    .ok());
+  }
+  SessionTransition running;
+  running.id = id;
+  running.generation = 1;
+  ASSERT_TRUE(sessions().Apply({running}).ok());
   auto replay = sessions().FindCreated(tenant_, idempotency);
   ASSERT_TRUE(replay.ok() && replay->has_value()) << replay.status();
-  EXPECT_EQ((*replay)->id, first->session.id);
+  EXPECT_EQ((*replay)->id, id);
+  EXPECT_EQ((*replay)->title, "first");
+  EXPECT_EQ((*replay)->metadata, (Metadata{{"k", "first"}}));
+  EXPECT_EQ((*replay)->state, SessionPhase::kRunning);
+  EXPECT_EQ(sessions().Get(tenant_, id)->title, "third");
+
+  ASSERT_TRUE(sessions().Delete(tenant_, id).ok());
+  EXPECT_TRUE(absl::IsNotFound(sessions().Get(tenant_, id).status()));
+  replay = sessions().FindCreated(tenant_, idempotency);
+  ASSERT_TRUE(replay.ok() && replay->has_value()) << replay.status();
+  EXPECT_EQ((*replay)->id, id);
+  EXPECT_EQ((*replay)->title, "first");
+  EXPECT_EQ((*replay)->metadata, (Metadata{{"k", "first"}}));
   EXPECT_EQ((*replay)->compute.limits.pids, 128);
+  EXPECT_EQ((*replay)->state, SessionPhase::kTerminated);
+  EXPECT_EQ((*replay)->reason, "DELETED");
+  EXPECT_TRUE((*replay)->ended_at.has_value());
 }
 
 TEST_F(SessionReadsTest, TwoCreatesOfOneRequestAtOnceMakeOneSession) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/clock.h"
 #include "common/errors.h"
 #include "common/status_macros.h"
 #include "controlplane/store/json_codec.h"
@@ -33,6 +34,8 @@ constexpr Statement kPlace = {
 constexpr Statement kRelease = {
     "session_release",
     "SELECT release_placements($1, NULL, ARRAY[$2]::text[], ARRAY[$3]::bigint[], true)"};
+
+constexpr char kDeleted[] = "DELETED";
 
 bool Malformed(const SessionId& id) { return !IsWellFormedId(kSessionPrefix, id.value()); }
 
@@ -70,6 +73,15 @@ std::vector<std::string> SourcesOf(SessionPhase to, std::optional<SessionPhase> 
 
 Params Key(const Tenant& tenant, const SessionId& id) {
   return Params().Add(tenant.organization).Add(tenant.workspace).Add(id.value());
+}
+
+// What a repeated create answers once the session is gone.
+std::string EncodeDeleted(Session session) {
+  session.state = SessionPhase::kTerminated;
+  session.reason = kDeleted;
+  session.message = "The session was deleted.";
+  if (!session.ended_at.has_value()) session.ended_at = Clock::Real()->Now();
+  return EncodeSession(session);
 }
 
 TransitionResult ReadTransition(const pqxx::row& row, const SessionTransition& transition) {
@@ -225,13 +237,16 @@ absl::StatusOr<std::optional<StopOrder>> PgSessionStore::Delete(const Tenant& te
     RowReader reader(row);
     if (!reader.Boolean()) return errors::SessionNotFound(id.value());
     needs_last = reader.Boolean();
-    return ReadStop(reader, id, "DELETED");
+    return ReadStop(reader, id, kDeleted);
   };
   absl::StatusOr<std::optional<StopOrder>> result =
       sql_->Run<std::optional<StopOrder>>(TransactionMode::kOne, attempt);
   if (!result.ok() || !needs_last) return result;
-  PADDOCK_ASSIGN_OR_RETURN(const Session session, Get(tenant, id));
-  last = EncodeSession(session);
+  PADDOCK_ASSIGN_OR_RETURN(
+      Session session, sql_->Run<Session>(TransactionMode::kRead, [&](Transaction& transaction) {
+        return ReadCreated(transaction, tenant, id);
+      }));
+  last = EncodeDeleted(std::move(session));
   return sql_->Run<std::optional<StopOrder>>(TransactionMode::kOne, attempt);
 }
 

@@ -45,6 +45,9 @@ class PgSessionStore : public SessionStore {
   absl::StatusOr<std::optional<Session>> FindCreatedIn(Transaction& transaction,
                                                        const Tenant& tenant,
                                                        const Idempotency& idempotency);
+  // What a repeated create answers while the session exists; NOT_FOUND.
+  absl::StatusOr<Session> ReadCreated(Transaction& transaction, const Tenant& tenant,
+                                      const SessionId& id);
 
   const Sql* const sql_;
   const absl::Duration not_ready_after_;

@@ -72,6 +72,41 @@ absl::StatusOr<std::vector<v1::Node>> DemoClient::ListNodes() {
   return std::vector<v1::Node>(response.nodes().begin(), response.nodes().end());
 }
 
+absl::StatusOr<NodeDrain> DemoClient::DrainNode(const std::string& node_id,
+                                                absl::Duration patience) {
+  v1::GetNodeRequest get;
+  get.set_node_id(node_id);
+  v1::Node node;
+  PADDOCK_RETURN_IF_ERROR(FromGrpcStatus(admin_->GetNode(Context(kShort).get(), get, &node)));
+  NodeDrain drain;
+  drain.was_cordoned = node.cordoned();
+  v1::DrainNodeRequest request;
+  request.set_node_id(node_id);
+  auto context = Context(kLong);
+  auto stream = admin_->DrainNode(context.get(), request);
+  v1::DrainNodeResponse response;
+  bool enough = false;
+  absl::Time changed = absl::Now();
+  for (bool first = true; !enough && stream->Read(&response); first = false) {
+    const absl::Time now = absl::Now();
+    if (first || response.remaining() != drain.remaining) changed = now;
+    drain.moved = response.moved();
+    drain.remaining = response.remaining();
+    enough = drain.remaining == 0 || now - changed >= patience;
+  }
+  context->TryCancel();
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  if (!enough && !status.ok()) return status;
+  return drain;
+}
+
+absl::Status DemoClient::UncordonNode(const std::string& node_id) {
+  v1::UncordonNodeRequest request;
+  request.set_node_id(node_id);
+  v1::Node node;
+  return FromGrpcStatus(admin_->UncordonNode(Context(kShort).get(), request, &node));
+}
+
 absl::StatusOr<v1::Agent> DemoClient::CreateAgent(const std::string& name) {
   v1::CreateAgentRequest request;
   request.set_name(name);

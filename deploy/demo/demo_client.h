@@ -23,6 +23,13 @@ struct CommandResult {
   int code = -1;
 };
 
+// A drain that was waited for.
+struct NodeDrain {
+  int moved = 0;
+  int remaining = 0;          // Sessions that stay, for they may not be moved, or nobody has room.
+  bool was_cordoned = false;  // Before it.
+};
+
 // The few calls of the public API that show the main job. Blocking, each with a deadline.
 // Errors are those of the API, with its message.
 class DemoClient {
@@ -35,6 +42,11 @@ class DemoClient {
   // OK when the server says that it serves.
   absl::Status CheckHealth();
   absl::StatusOr<std::vector<v1::Node>> ListNodes();
+
+  // Has the node's RESCHEDULE sessions moved, and waits until none is left or nothing has happened
+  // for `patience`. Nothing is ended. The node stays draining until UncordonNode.
+  absl::StatusOr<NodeDrain> DrainNode(const std::string& node_id, absl::Duration patience);
+  absl::Status UncordonNode(const std::string& node_id);
 
   absl::StatusOr<v1::Agent> CreateAgent(const std::string& name);
   absl::StatusOr<v1::Environment> CreateEnvironment(const std::string& name);

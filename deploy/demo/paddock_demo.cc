@@ -7,6 +7,9 @@
 //   paddock_demo run                           shows the main job, a line with its time for each
 //   step
 //   paddock_demo nodes                         lists the nodes
+//   paddock_demo drain NODE_ID                 has its RESCHEDULE sessions moved; prints how many
+//                                              were, how many stay, and whether it was `cordoned`
+//   paddock_demo uncordon NODE_ID
 //   paddock_demo revoke-key NAME               revokes the API keys of that name
 //
 // The API key is read from the environment variable PADDOCK_API_KEY.
@@ -186,9 +189,21 @@ absl::Status WaitForNodes(DemoClient& client, const std::vector<std::string>& na
   }
 }
 
+// The reconciler looks every second, and a session starts in less.
+constexpr absl::Duration kDrainPatience = absl::Seconds(4);
+
+absl::Status Drain(DemoClient& client, const std::string& node_id) {
+  PADDOCK_ASSIGN_OR_RETURN(const NodeDrain drain, client.DrainNode(node_id, kDrainPatience));
+  std::cout << drain.moved << " " << drain.remaining << " "
+            << (drain.was_cordoned ? "cordoned" : "open") << "\n";
+  return absl::OkStatus();
+}
+
 absl::Status Main(const std::vector<char*>& arguments) {
-  if (arguments.size() < 2)
-    return absl::InvalidArgumentError("health, wait-nodes, nodes, run or revoke-key");
+  if (arguments.size() < 2) {
+    return absl::InvalidArgumentError(
+        "health, wait-nodes, nodes, run, drain, uncordon or revoke-key");
+  }
   const char* key = std::getenv("PADDOCK_API_KEY");
   PADDOCK_ASSIGN_OR_RETURN(std::unique_ptr<DemoClient> client,
                            DemoClient::Connect(absl::GetFlag(FLAGS_addr), absl::GetFlag(FLAGS_ca),
@@ -197,6 +212,8 @@ absl::Status Main(const std::vector<char*>& arguments) {
   if (command == "health") return client->CheckHealth();
   if (command == "nodes") return PrintNodes(*client);
   if (command == "run") return ShowMainJob(*client);
+  if (command == "drain" && arguments.size() == 3) return Drain(*client, arguments[2]);
+  if (command == "uncordon" && arguments.size() == 3) return client->UncordonNode(arguments[2]);
   if (command == "revoke-key" && arguments.size() == 3) return client->RevokeApiKeys(arguments[2]);
   if (command == "wait-nodes") {
     return WaitForNodes(*client, std::vector<std::string>(arguments.begin() + 2, arguments.end()));
@@ -209,7 +226,8 @@ absl::Status Main(const std::vector<char*>& arguments) {
 
 int main(int argc, char** argv) {
   absl::SetProgramUsageMessage(
-      "paddock_demo health | wait-nodes NAME… | nodes | run | revoke-key NAME");
+      "paddock_demo health | wait-nodes NAME… | nodes | run | drain NODE_ID | uncordon NODE_ID | "
+      "revoke-key NAME");
   const absl::Status status = paddock::demo::Main(absl::ParseCommandLine(argc, argv));
   if (status.ok()) return 0;
   std::cerr << "paddock_demo: " << status.ToString() << "\n";

@@ -6,8 +6,8 @@ readonly PORTS_DIRECTORY=$CLAIMS_DIRECTORY/ports
 
 port_is_taken() { [[ -n $(ss -Hltn "sport = :$1") ]]; }
 
-# port_of NAME DEFAULT PROCESS: the port of one of our servers: the one it has, else the remembered,
-# the default, or the next free one.
+# port_of NAME DEFAULT PROCESS: the port of one of our servers: the one it has, else the remembered, or
+# at first the default, or the next free one. Says so when it is another than before.
 port_of() {
   local name=$1 port=$2 process=$3 remembered
   if remembered=$(recall "port-$name"); then port=$remembered; fi
@@ -15,6 +15,10 @@ port_of() {
     claim "$PORTS_DIRECTORY/$port" "$PADDOCK_HOME" || true
   else
     until take_port "$name" "$port"; do port=$((port < 65000 ? port + 1 : 20000)); done
+  fi
+  if [[ -n $remembered && $port != "$remembered" ]]; then
+    printf 'note: the port %s of "%s" is taken, it is %s now: source %s again\n' \
+      "$remembered" "$name" "$port" "$PADDOCK_HOME/paddock.env" >&2
   fi
   [[ $port == "$remembered" ]] || remember "port-$name" "$port"
   echo "$port"

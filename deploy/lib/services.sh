@@ -10,7 +10,23 @@
 
 node_directory() { echo "$PADDOCK_HOME/nodes/$1"; }
 
-base_image() { echo "${PADDOCK_IMAGES:-$PADDOCK_HOME/images}/slim.tar"; }
+base_image() { recall base-image || echo "${PADDOCK_IMAGES:-$PADDOCK_HOME/images}/slim.tar"; }
+
+# The base image of PADDOCK_BASE_IMAGE, remembered; `slim` is the one that the quickstart makes. Each
+# agent tells the control plane which one it has, so the agents' flag alone decides.
+choose_base_image() {
+  local archive=${PADDOCK_BASE_IMAGE:-}
+  if [[ $archive == slim ]]; then
+    rm -f "$PADDOCK_HOME/settings/base-image"
+    return 0
+  fi
+  archive=$(realpath -m "${archive:-$(recall base-image || true)}" 2>/dev/null) || return 0
+  [[ -s $archive && -s $archive.sha256 ]] ||
+    die "PADDOCK_BASE_IMAGE: there is no base image $archive (with $archive.sha256 beside it):" \
+      "deploy/base-image/build full and deploy/base-image/from-oci make them;" \
+      "PADDOCK_BASE_IMAGE=slim goes back to the quickstart's own"
+  remember base-image "$archive"
+}
 
 prepare_home() {
   mkdir -p "$PADDOCK_HOME"
@@ -21,6 +37,36 @@ prepare_home() {
   # Replaced by a file of its own, it names other resolvers for sandboxes than this machine's.
   [[ -e $PADDOCK_HOME/resolv.conf ]] || ln -sfn /etc/resolv.conf "$PADDOCK_HOME/resolv.conf"
 }
+
+# leave_node I: before its agent is stopped: moves the sessions that may move, says what becomes of the
+# others. It takes no new ones until welcome_node.
+leave_node() {
+  local i=$1 id moved remaining before
+  if ! id=$(node_id "$i") || ! read -r moved remaining before < <(demo drain "$id" 2>/dev/null); then
+    warn "node-$i: its sessions could not be counted"
+    return 0
+  fi
+  [[ $before == cordoned ]] || remember "drained-$i" "$id"
+  ((moved == 0)) || say "  node-$i: $(count_sessions "$moved") moved to other nodes"
+  ((remaining == 0)) ||
+    say "  node-$i: $(count_sessions "$remaining") stopped, files kept, until it runs again:" \
+      "deploy/quickstart --nodes $i"
+}
+
+# welcome_node I: the end of leave_node.
+welcome_node() {
+  local id
+  id=$(recall "drained-$1") || return 0
+  if demo uncordon "$id"; then
+    rm -f "$PADDOCK_HOME/settings/drained-$1"
+  else
+    warn "node-$1 takes no new sessions until it is uncordoned: deploy/quickstart tries it again"
+  fi
+}
+
+count_sessions() { if (($1 == 1)); then echo "1 session"; else echo "$1 sessions"; fi; }
+
+node_id() { "$PADDOCK_HOME/bin/nodeagent" node-id "--state_dir=$(node_directory "$1")/state"; }
 
 # Copies what was built, so that what runs depends on no build tree.
 install_binaries() {
@@ -189,30 +235,34 @@ END
 
 # node_up I NODES
 node_up() {
-  local i=$1 directory flags binary=$PADDOCK_HOME/bin/nodeagent id
+  local i=$1 directory flags binary=$PADDOCK_HOME/bin/nodeagent id print
   directory=$(node_directory "$i")
   flags=$directory/agent.flags
   mkdir -p "$directory/state" "$directory/volumes"
-  id=$("$binary" node-id "--state_dir=$directory/state") || die "nodeagent gave no node id"
+  id=$(node_id "$i") || die "nodeagent gave no node id"
   pki_certificate "$PADDOCK_HOME/pki" "node-$i" "node/$id"
   node_flags "$i" "$2" >"$flags.text"
   write_file_if_changed "$flags" 644 <"$flags.text"
   rm -f "$flags.text"
-  ensure_process "node-$i" "$(fingerprint "$binary" "$flags" "$PADDOCK_HOME/bin/paddock-init")" 20 \
-    "$binary" "--flagfile=$flags"
+  print=$(fingerprint "$binary" "$flags" "$PADDOCK_HOME/bin/paddock-init" "$(base_image)")
+  ensure_process "node-$i" "$print" 20 "$binary" "--flagfile=$flags"
 }
 
 # wait_for_nodes SINCE_SECONDS NODES: all ready, with a heartbeat after SINCE; an agent that ended is
-# an error at once.
+# an error at once. Says every 15 s what it waits for, such as a large base image to be read in.
 wait_for_nodes() {
-  local since=$1 names i deadline=$((SECONDS + 120)) why
+  local since=$1 names i deadline=$((SECONDS + 600)) told=$SECONDS why
   names=$(seq -f 'node-%g' 1 "$2")
   # shellcheck disable=SC2086  # one word a node
   until why=$(demo wait-nodes --since="$since" --timeout=2s $names 2>&1); do
     for i in $names; do
       process_pid "$i" >/dev/null || node_failed "$i" "ended"
     done
-    ((SECONDS < deadline)) || node_failed "${names%%$'\n'*}" "not ready after 120 s: $why"
+    ((SECONDS < deadline)) || node_failed "${names%%$'\n'*}" "not ready after 600 s: $why"
+    if ((SECONDS >= told + 15)); then
+      say "  … waiting for the nodes: ${why##*: }"
+      told=$SECONDS
+    fi
   done
 }
 

@@ -76,6 +76,9 @@ void CountRouters(const std::string& home, std::map<std::string, int>* census) {
     const std::string enter = absl::StrCat("nsenter --net=", it->path().string(), " ");
     (*census)["router links"] += LinesOf(enter + "ip -o link");
     (*census)["router rule lines"] += LinesOf(enter + "nft list ruleset");
+    // Sessions in the rules' sets: an address and an interface each.
+    (*census)["rule elements"] +=
+        LinesOf(enter + "nft list ruleset | grep -o '[0-9.]* \\. \"[^\"]*\"'");
   }
 }
 

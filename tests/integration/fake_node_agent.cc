@@ -351,7 +351,10 @@ grpc::Status FakeNodeAgent::BuildLayer(grpc::ServerContext* context,
     failure->set_message("no such package");
     failure->set_package("bad");
     failure->set_exit_code(100);
-    failure->set_log_tail("E: Unable to locate package bad");
+    // As long as a real one: what matters stands at its end.
+    std::string log;
+    for (int i = 0; i < 60; ++i) absl::StrAppend(&log, "Get:", i, " a package list\n");
+    failure->set_log_tail(log + "E: Unable to locate package bad\n");
     writer->Write(event);
     return grpc::Status::OK;
   }

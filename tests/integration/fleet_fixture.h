@@ -187,9 +187,10 @@ class FleetTest : public testing::Test {
     return read.ok() ? read->used.sessions : -1;
   }
 
-  // Until `condition` holds, for at most 30 s.
-  bool Eventually(const std::function<bool()>& condition) {
-    const absl::Duration deadline = Clock::Real()->Monotonic() + absl::Seconds(30);
+  // Until `condition` holds, for at most `limit`.
+  bool Eventually(const std::function<bool()>& condition,
+                  absl::Duration limit = absl::Seconds(30)) {
+    const absl::Duration deadline = Clock::Real()->Monotonic() + limit;
     while (!condition()) {
       if (Clock::Real()->Monotonic() > deadline) return false;
       absl::MutexLock lock(&mutex_);

@@ -1,4 +1,5 @@
 // The control plane with a real PostgreSQL and pretended node agents.
+#include "controlplane/core/reconcile_plan.h"
 #include "tests/integration/fleet_fixture.h"
 
 namespace paddock {
@@ -210,6 +211,22 @@ TEST_F(FleetTest, DrainMovesRescheduleSessionsAndEndsKeepOnesAtTheDeadline) {
   const NodeStore::DrainProgress progress = *control_plane_->nodes()->GetDrainProgress(a);
   EXPECT_EQ(progress.moved, 1);
   EXPECT_EQ(progress.ended, 1);
+}
+
+TEST_F(FleetTest, ADrainWithoutRoomElsewhereDisplacesAFewSessionsAndNoMore) {
+  const NodeId a = AddNode("a");
+  std::vector<SessionId> moves;
+  for (int i = 0; i < 3 * kMaxMoving; ++i) {
+    moves.push_back(Create(absl::Seconds(10), OnNodeLoss::kReschedule)->id);
+  }
+  const auto running_on = [&](const NodeId& node) {
+    return static_cast<int>(fleet_.RunningOn(node).size());
+  };
+  ASSERT_TRUE(control_plane_->nodes()->StartDrain(a, std::nullopt).ok());
+  EXPECT_TRUE(Eventually([&] { return running_on(a) == 2 * kMaxMoving; }));
+  EXPECT_FALSE(Eventually([&] { return running_on(a) < 2 * kMaxMoving; }, absl::Seconds(2)));
+  const NodeId b = AddNode("b");
+  EXPECT_TRUE(Eventually([&] { return running_on(b) == 3 * kMaxMoving && running_on(a) == 0; }));
 }
 
 TEST_F(FleetTest, ADrainingNodeThatIsLostDoesntHoldItsSessions) {

@@ -11,12 +11,16 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/error_details.h"
+#include "common/grpc_status.h"
 #include "tests/integration/image_api_fixture.h"
 
 namespace paddock::testing {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 TEST_F(ImageApiTest, LayersAreBuiltInOrderAndASessionStartsFromThem) {
@@ -61,7 +65,18 @@ TEST_F(ImageApiTest, AFailureSaysWhyAndSessionsFailFast) {
   const absl::Time begin = absl::Now();
   const auto session = CreateSession(created.id(), 30);
   EXPECT_TRUE(absl::IsFailedPrecondition(session.status())) << session.status();
-  EXPECT_THAT(std::string(session.status().message()), HasSubstr("no such package"));
+  EXPECT_THAT(std::string(session.status().message()),
+              AllOf(HasSubstr("pip \"bad\", exit code 100: \"no such package\"\n"),
+                    HasSubstr("\nGet:59 "), EndsWith("\nE: Unable to locate package bad")));
+  v1::CreateSessionRequest request;
+  request.set_environment_id(created.id());
+  v1::Session none;
+  ErrorMetadata details = ErrorMetadataOf(
+      FromGrpcStatus(client_.sessions().CreateSession(client_.Context().get(), request, &none)));
+  EXPECT_EQ(details["manager"], "pip");
+  EXPECT_EQ(details["package"], "bad");
+  EXPECT_EQ(details["exit_code"], "100");
+  EXPECT_THAT(details["log_tail"], EndsWith("\nE: Unable to locate package bad"));
   EXPECT_LT(absl::Now() - begin, absl::Seconds(2));
   // Tried again, with what was built before.
   Rebuild(created.id(), false);
@@ -184,7 +199,10 @@ TEST_F(ImageApiTest, ASessionThatWaitsEndsWhenTheBuildFails) {
   ASSERT_TRUE(waited.ok()) << waited.status();
   EXPECT_EQ(waited->state(), v1::SESSION_STATE_TERMINATED);
   EXPECT_THAT(waited->state_reason(), HasSubstr("IMAGE_BUILD_FAILED"));
-  EXPECT_THAT(waited->state_reason(), HasSubstr("no such package"));
+  EXPECT_THAT(waited->state_reason(),
+              AllOf(HasSubstr("pip bad, exit code 100: no such package\n"), HasSubstr("\nGet:59 "),
+                    EndsWith("\nE: Unable to locate package bad")));
+  EXPECT_LT(waited->state_reason().size(), 1200u);
 }
 
 TEST_F(ImageApiTest, DeletingTheLastEnvironmentThatNeedsItCancelsABuild) {

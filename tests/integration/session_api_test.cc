@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/error_details.h"
+#include "common/grpc_status.h"
 #include "common/ids.h"
 #include "tests/integration/eventually.h"
 #include "tests/integration/node_api_fixture.h"
@@ -94,8 +96,21 @@ TEST_F(SessionApiTest, ACreateIsRepeatableByRequestId) {
   ASSERT_TRUE(first.ok() && second.ok()) << first.status() << second.status();
   EXPECT_EQ(first->id(), second->id());
   EXPECT_EQ(node_.running(), 2);
-  request.set_title("other");
-  EXPECT_TRUE(absl::IsAlreadyExists(client_.CreateSession(request).status()));
+  v1::CreateSessionRequest other = request;
+  other.set_title("other");
+  v1::Session none;
+  const absl::Status reused =
+      FromGrpcStatus(client_.sessions().CreateSession(client_.Context().get(), other, &none));
+  EXPECT_TRUE(absl::IsAlreadyExists(reused)) << reused;
+  ASSERT_EQ(ViolationsOf(reused).size(), 1u);
+  EXPECT_EQ(ViolationsOf(reused)[0].field, "request_id");
+
+  ASSERT_TRUE(client_.DeleteSession(first->id()).ok());
+  const auto third = client_.CreateSession(request);
+  ASSERT_TRUE(third.ok()) << third.status();
+  EXPECT_EQ(third->id(), first->id());
+  EXPECT_EQ(third->state(), v1::SESSION_STATE_TERMINATED) << "never one that is gone as RUNNING";
+  EXPECT_THAT(third->state_reason(), HasSubstr("DELETED"));
 }
 
 TEST_F(SessionApiTest, AnEnvironmentInUseIsRefusedOnceItIsArchivedOrDeleted) {
@@ -198,6 +213,42 @@ TEST_F(SessionApiTest, ExecMustBeginWithStart) {
   v1::ExecResponse response;
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(SessionApiTest, NoMessageOfAStreamMayBeLargerThanARequest) {
+  const std::string large(5 << 20, 'x');
+  for (const bool first : {true, false}) {
+    const auto context = client_.Context();
+    const auto stream = client_.sessions().Exec(context.get());
+    v1::ExecRequest request;
+    request.mutable_start()->set_session_id(session_.id());
+    request.mutable_start()->add_command(first ? large : "hang");
+    stream->Write(request);
+    if (!first) {
+      v1::ExecResponse started;
+      ASSERT_TRUE(stream->Read(&started));
+      request.set_stdin(large);
+      stream->Write(request);
+    }
+    v1::ExecResponse response;
+    while (stream->Read(&response)) {
+    }
+    EXPECT_EQ(ErrorReason(stream->Finish()), "MESSAGE_TOO_LARGE") << first;
+  }
+  EXPECT_TRUE(Eventually([&] { return node_.hanging() == 0; }));
+
+  const auto context = client_.Context();
+  v1::WriteFileResponse response;
+  const auto writer = client_.sessions().WriteFile(context.get(), &response);
+  v1::WriteFileRequest request;
+  request.mutable_start()->set_session_id(session_.id());
+  request.mutable_start()->set_path("/workspace/large");
+  writer->Write(request);
+  request.set_data(large);
+  writer->Write(request);
+  writer->WritesDone();
+  EXPECT_EQ(ErrorReason(writer->Finish()), "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(node_.files().count("/workspace/large"), 0u);
 }
 
 TEST_F(SessionApiTest, ACancelledExecIsCancelledOnTheNode) {

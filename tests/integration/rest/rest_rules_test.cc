@@ -14,6 +14,8 @@ namespace paddock {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using testing::HttpsAnswer;
 using testing::RestFixture;
@@ -205,7 +207,11 @@ TEST_F(RestRulesTest, ACreateThatWaitsForAFailingBuildIsAnsweredWithItsReason) {
   EXPECT_EQ(waited.status, 400) << waited.body;
   EXPECT_EQ(ErrorCode(waited), "image_build_failed");
   EXPECT_THAT(Message(waited), HasSubstr("pip \"bad\", exit code"));
-  EXPECT_THAT(Message(waited), HasSubstr("\nE: Unable to locate package bad"));
+  EXPECT_THAT(Message(waited), EndsWith("\nE: Unable to locate package bad"));
+  const json details = json::parse(waited.body)["error"]["details"];
+  EXPECT_EQ(details["manager"], "pip");
+  EXPECT_EQ(details["package"], "bad");
+  EXPECT_EQ(details["exit_code"], "100");
   const HttpsAnswer later = Ask("POST", "/v1/sessions", body);
   EXPECT_EQ(later.status, 400);
   EXPECT_EQ(Message(later), Message(waited));
@@ -217,7 +223,9 @@ TEST_F(RestRulesTest, ACreateThatWaitsForAFailingBuildIsAnsweredWithItsReason) {
   const json all = Get(events)["data"];
   ASSERT_EQ(all.size(), 3u) << all;
   EXPECT_EQ(all[1]["type"], "session.error");
-  EXPECT_THAT(all[1]["error"]["message"].get<std::string>(), HasSubstr("pip bad, no such package"));
+  EXPECT_THAT(all[1]["error"]["message"].get<std::string>(),
+              AllOf(HasSubstr("pip bad, exit code 100: no such package\n"),
+                    EndsWith("\nE: Unable to locate package bad")));
   EXPECT_EQ(all[1]["error"]["retry_status"]["type"], "terminal");
   EXPECT_EQ(all[2]["type"], "session.status_terminated");
   EXPECT_EQ(Get(events + "?types[]=session.error")["data"], json({all[1]}));
