@@ -71,7 +71,7 @@ part_migration() {
   helm_upgrade --set "images.tag=$PADDOCK_NEXT_IMAGE_TAG" \
     --set "images.sandboxBase=$PADDOCK_IMAGE_PREFIX-sandbox-base:$PADDOCK_IMAGE_TAG"
   all_rolled_out "after the upgrade"
-  control_planes_of "$PADDOCK_NEXT_IMAGE_TAG" || fail "replicas of the revision before"
+  wait_until 60 "the end of the revision before" control_planes_of "$PADDOCK_NEXT_IMAGE_TAG" || fail "replicas of the revision before"
   newer=$(sql "SELECT count(*) FROM schema_migrations")
   ((newer > migrations)) || fail "no migration"
   wait_until 60 "the load goes on" writers_wrote 5 || fail "the load doesn't get on"
