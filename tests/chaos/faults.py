@@ -35,6 +35,7 @@ KINDS = [
     ("fill-disk", 2, 5.0, 10.0, "node"),
     ("clock-replica", 2, 3.0, 8.0, "replica"),
     ("clock-database", 2, 3.0, 8.0, ""),
+    ("clock-agent", 2, 3.0, 8.0, "node"),
 ]
 
 
@@ -205,7 +206,11 @@ class Injector:
         wait()
 
     def _clock_replica(self, fault, wait):
-        self._step(str(fault.target + 1), fault, wait)
+        self._step(self._replica(fault).name, fault, wait)
+
+    def _clock_agent(self, fault, wait):
+        """And of its gateway process: they are on one machine."""
+        self._step(self._node(fault).name, fault, wait)
 
     def _clock_database(self, fault, wait):
         self._step("database", fault, wait)

@@ -76,7 +76,7 @@ class Database:
 class Node:
     """One agent and its gateway process."""
 
-    def __init__(self, home, i, netns):
+    def __init__(self, home, i, netns, clock):
         self.i = i
         self.name = f"node-{i}"
         self.host = f"n{i}"
@@ -89,7 +89,7 @@ class Node:
         self._write_flags()
         self.agent = Program(self.name, [f"{home}/bin/nodeagent",
                                          f"--flagfile={self.directory}/agent.flags"],
-                             f"{home}/log/{self.name}.log", netns)
+                             f"{home}/log/{self.name}.log", netns, clock)
 
     def _write_flags(self):
         pki = f"{self.home}/pki"
@@ -146,8 +146,13 @@ class System:
         prefix = "pdx" + home.rsplit(".", 1)[1]
         self.topology = Topology(prefix, REPLICAS)
         self.replicas = [self._replica(i) for i in range(1, REPLICAS + 1)]
-        self.nodes = [Node(home, i, self.topology.add(f"n{i}", node_address(i)))
-                      for i in range(1, NODES + 1)]
+        self.nodes = [Node(home, i, self.topology.add(f"n{i}", node_address(i)),
+                           self._clock(f"node-{i}")) for i in range(1, NODES + 1)]
+
+    def _clock(self, whose):
+        """The variables that make a program's wall clock its own."""
+        lines = run([self._machine, "chaos_clock", whose]).splitlines()
+        return dict(line.split("=", 1) for line in lines)
 
     def _replica(self, i):
         netns = self.topology.add(f"r{i}", replica_address(i))
@@ -164,10 +169,10 @@ class System:
                      run([self._machine, "chaos_clock", str(i)]).splitlines())
         url = _read(f"{self.home}/secrets/chaos_database_url")
         return Program(f"replica-{i}", argv, f"{self.home}/log/replica-{i}.log", netns,
-                       {"PADDOCK_DATABASE_URL": url, **clock})
+                       {"PADDOCK_DATABASE_URL": url, **self._clock(f"replica-{i}")})
 
     def step_clock(self, whose, seconds):
-        """The wall clock of a replica, or of the `database`, from the true time; within a second."""
+        """The wall clock of a program, or of the `database`, from the true time; within a second."""
         with open(f"{self.home}/clock-{whose}.new", "w", encoding="ascii") as file:
             file.write(f"{seconds:+d}\n")
         os.chmod(file.name, 0o644)
