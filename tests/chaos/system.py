@@ -15,7 +15,8 @@ API_PORT = 7443
 HEARTBEAT, NOT_READY_AFTER, FENCE_AFTER, LOST_AFTER = 0.4, 3.0, 6.0, 9.0
 # The reconciler's lease; a freeze that lasts longer loses it.
 LEASE = 5.0
-VOLUME_BYTES = 3 << 30
+BUILD_LEASE = 5.0
+VOLUME_BYTES = 2 << 30
 
 
 class Database:
@@ -164,9 +165,7 @@ class System:
                 f"--cert={pki}/control-plane.crt", f"--key={pki}/control-plane.key",
                 f"--heartbeat_interval={HEARTBEAT}s", f"--not_ready_after={NOT_READY_AFTER}s",
                 f"--fence_after={FENCE_AFTER}s", f"--lost_after={LOST_AFTER}s",
-                "--database_connections=16", "--drain_timeout=3s"]
-        clock = dict(line.split("=", 1) for line in
-                     run([self._machine, "chaos_clock", str(i)]).splitlines())
+                f"--build_lease={BUILD_LEASE}s", "--database_connections=16", "--drain_timeout=3s"]
         url = _read(f"{self.home}/secrets/chaos_database_url")
         return Program(f"replica-{i}", argv, f"{self.home}/log/replica-{i}.log", netns,
                        {"PADDOCK_DATABASE_URL": url, **self._clock(f"replica-{i}")})
