@@ -194,7 +194,8 @@ def foreign(node):
                       if not name.startswith("sesn_")]
     layers = f"{node.directory}/volumes/layers"
     if os.path.isdir(layers):
-        found += [f"{layers}/{name}" for name in os.listdir(layers) if name.startswith(".")]
+        found += [f"{layers}/{name}" for name in os.listdir(layers)
+                  if name.startswith((".import-", ".trash-"))]
     return found
 
 
