@@ -12,6 +12,10 @@ from paddock.v1 import (admin_pb2, admin_pb2_grpc, environment_pb2, environment_
 
 RUNNING = session_pb2.SESSION_STATE_RUNNING
 TERMINATED = session_pb2.SESSION_STATE_TERMINATED
+PENDING = session_pb2.SESSION_STATE_PENDING
+IMAGE_BUILDING = environment_pb2.IMAGE_STATE_BUILDING
+IMAGE_READY = environment_pb2.IMAGE_STATE_READY
+IMAGE_FAILED = environment_pb2.IMAGE_STATE_FAILED
 KEEP = session_pb2.ON_NODE_LOSS_KEEP
 RESCHEDULE = session_pb2.ON_NODE_LOSS_RESCHEDULE
 Code = grpc.StatusCode
@@ -77,16 +81,22 @@ class Api:
         request.config.cloud.packages.pip.extend(packages)
         return self.call("environments", "CreateEnvironment", request)
 
+    def environment(self, environment_id):
+        return self.call("environments", "GetEnvironment", environment_pb2.GetEnvironmentRequest(
+            environment_id=environment_id))
+
     def delete_environment(self, environment_id):
         request = environment_pb2.DeleteEnvironmentRequest(environment_id=environment_id)
         return self.call("environments", "DeleteEnvironment", request)
 
-    def create_session(self, environment_id, on_node_loss, request_id, wait=4.0, labels=None):
+    def create_session(self, environment_id, on_node_loss, request_id, wait=4.0, labels=None,
+                       cpu_millis=0):
         request = session_pb2.CreateSessionRequest(
             environment_id=environment_id, on_node_loss=on_node_loss, request_id=request_id,
             wait=duration_pb2.Duration(nanos=int(wait % 1 * 1e9), seconds=int(wait)))
         request.compute.limits.memory_bytes = 256 << 20
         request.compute.limits.disk_bytes = 64 << 20
+        request.compute.requests.cpu_millis = cpu_millis
         for key, value in (labels or {}).items():
             request.compute.node_labels[key] = value
         return self.call("sessions", "CreateSession", request, seconds=wait + CALL_SECONDS)
@@ -124,11 +134,13 @@ class Api:
     def uncordon(self, node_id):
         self.call("admin", "UncordonNode", admin_pb2.UncordonNodeRequest(node_id=node_id))
 
-    def drain(self, node_id):
-        """Progress until the node is empty."""
+    def drain(self, node_id, deadline=None):
+        """Progress until the node is empty; KEEP sessions end after `deadline` seconds, if given."""
         replica = self.replica()
-        return replica.admin.DrainNode(admin_pb2.DrainNodeRequest(node_id=node_id), timeout=120,
-                                       metadata=replica.metadata)
+        request = admin_pb2.DrainNodeRequest(node_id=node_id)
+        if deadline is not None:
+            request.deadline.FromMilliseconds(int(deadline * 1000))
+        return replica.admin.DrainNode(request, timeout=120, metadata=replica.metadata)
 
     def execute(self, session_id, command, seconds=8):
         """One attempt: (exit code, output). Raises RpcError."""

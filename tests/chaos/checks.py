@@ -7,11 +7,14 @@ import time
 import grpc
 
 import journal
+import packages
 from api import RUNNING, TERMINATED, state_name
 from programs import run
 
 UNSETTLED = ("SELECT id, state, reason FROM sessions WHERE state IN "
              "('PENDING', 'STARTING', 'RESCHEDULING', 'STOPPING')")
+IMAGES = "SELECT id, image FROM environments WHERE image_unsettled"
+BUILDS = "SELECT build_id, manager, node_id FROM builds WHERE holder <> ''"
 STOPS = ("SELECT session_id, generation, node_id, stop_reason FROM placements "
          "WHERE stop AND released_at IS NULL")
 LIVE = "SELECT node_id, session_id FROM placements WHERE released_at IS NULL AND NOT stop"
@@ -55,6 +58,8 @@ class Checks:
             left = [f"{program.name} ended with {program.died()}"
                     for program in self._system.programs() if program.died() is not None]
             left += [f"session {' '.join(row)}" for row in self._system.database.query(UNSETTLED)]
+            left += [f"image of {' '.join(row)}" for row in self._system.database.query(IMAGES)]
+            left += [f"build {' '.join(row)}" for row in self._system.database.query(BUILDS)]
             left += [f"stop {' '.join(row)}" for row in self._system.database.query(STOPS)]
             nodes = self._api.nodes()
             for node in self._system.nodes:
@@ -117,6 +122,14 @@ class Checks:
             self._history.violate(f"two at once: {text}")
         self._check_sessions()
         self._check_uids()
+        self._check_layers()
+
+    def _check_layers(self):
+        """What was built is whole, or isn't there."""
+        for node in self._system.nodes:
+            for name, whole in packages.installed(f"{node.directory}/volumes/layers").items():
+                if not whole:
+                    self._history.violate(f"{node.name} has a layer with a part of {name}")
 
     def _check_sessions(self):
         listed = {session.id: session for session in self._api.list_sessions()}
@@ -179,6 +192,10 @@ def foreign(node):
         if os.path.isdir(directory):
             found += [f"{directory}/{name}" for name in os.listdir(directory)
                       if not name.startswith("sesn_")]
+    layers = f"{node.directory}/volumes/layers"
+    if os.path.isdir(layers):
+        found += [f"{layers}/{name}" for name in os.listdir(layers)
+                  if name.startswith((".import-", ".trash-"))]
     return found
 
 

@@ -8,11 +8,15 @@ import grpc
 from paddock.v1 import session_pb2
 
 import journal
-from api import KEEP, RESCHEDULE, RETRIED, RUNNING, TERMINATED, Code, Gone, state_name
+from api import (IMAGE_FAILED, KEEP, RESCHEDULE, RETRIED, RUNNING, TERMINATED, Code, Gone,
+                 state_name)
+from packages import Package
 
 CLIENTS = 6
 SESSIONS_EACH = 5
 PACE_SECONDS = 0.08
+# What environments of one run share, so that some wait for what others build.
+SHARED_PACKAGES = 4
 
 
 class Watch:
@@ -74,6 +78,7 @@ class Client:
         self.name = f"client-{number}"
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._number = number
+        self._seed = seed
         self._random = random.Random(f"{seed}/client/{number}")
         self._api = api
         self._history = history
@@ -156,6 +161,7 @@ class Client:
             if known.looped < session.generation:
                 self._api.execute(known.id, journal.loop_command(session))
                 known.looped = session.generation
+            self._prove(known, session)
             token = self._name("token")
             code, out = self._api.execute(
                 known.id, ["sh", "-c", f"echo {token} >>/workspace/tokens && cat /workspace/tokens"])
@@ -187,52 +193,80 @@ class Client:
                                   f"acknowledged writes are missing, written in generations "
                                   f"{sorted(known.tokens)}, {len(lines)} are there")
 
+    def _prove(self, known, session):
+        """Its packages are there, and whole."""
+        if known.package is None or known.proven == session.generation:
+            return
+        code, out = self._api.execute(known.id, known.package.command())
+        if code == 0:
+            known.proven = session.generation
+            self._history.done["package proven"] += 1
+        elif code is not None and code < 128 and session.node_id not in self._history.full_nodes:
+            self._history.violate(f"{known.id}: {known.package.name} isn't whole: {out[-200:]}")
+
     def _delete(self, known):
         self._api.delete(known.id)
         self._history.deleted(known.id)
         self._mine.remove(known)
+        if known.environment is not None:
+            self._end_environment(known.environment)
 
-    def _side_environment(self):
-        """Now and then one with packages: its build begins, and ends with it."""
-        name = self._name("side")
-        packages = ["six"] if self._random.random() < 0.3 else []
-        environment = self._api.create_environment(name, name, packages)
-        again = self._api.create_environment(name, name, packages)
-        if again.id != environment.id:
-            self._history.violate(f"environment {name} was made twice")
-        self._history.done["environment"] += 1
-        if packages:
-            self._waiting_session(environment)
+    def _end_environment(self, environment_id):
         try:
-            self._api.delete_environment(environment.id)
+            self._api.delete_environment(environment_id)
         except grpc.RpcError as error:
             if error.code() != Code.NOT_FOUND:
                 raise
 
-    def _waiting_session(self, environment):
-        """There is no registry in the test's network, so it waits for its image until it is deleted, or
-        is refused."""
-        request_id = self._name("waiting")
+    def _side_environment(self):
+        """Now and then one with a package: its image is built, or its build ends with it."""
+        name = self._name("side")
+        package = None
+        if self._random.random() < 0.5:
+            shared = self._random.randrange(SHARED_PACKAGES)
+            own = self._random.random() < 0.3
+            package = Package(f"chaos_{self._seed}_{name.replace('-', '_') if own else shared}",
+                              self._random.choice([0.2, 2.0, 4.0]))
+        specs = [package.spec] if package else []
+        environment = self._api.create_environment(name, name, specs)
+        again = self._api.create_environment(name, name, specs)
+        if again.id != environment.id:
+            self._history.violate(f"environment {name} was made twice")
+        self._history.done["environment"] += 1
+        if package is not None:
+            known = self._session_of(environment.id, package)
+            if known is not None and self._random.random() < 0.7:
+                known.environment = environment.id
+                self._mine.append(known)
+                return
+            if known is not None:
+                self._api.delete(known.id)
+                self._history.deleted(known.id)
+        self._end_environment(environment.id)
+
+    def _session_of(self, environment_id, package):
+        """Waits for its image by itself. None when the image has failed, which only a full disk excuses."""
+        on_node_loss = self._random.choice([KEEP, RESCHEDULE])
         try:
-            session = self._api.create_session(environment.id, KEEP, request_id, wait=0)
+            session = self._api.create_session(environment_id, on_node_loss, self._name("packaged"),
+                                               wait=0)
         except grpc.RpcError as error:
             if error.code() != Code.FAILED_PRECONDITION:
                 raise
-            return
-        self._history.created(session, KEEP, excuse="its image can't be built")
-        self._api.delete(session.id)
-        self._history.deleted(session.id)
+            image = self._api.environment(environment_id).image
+            if image.state == IMAGE_FAILED and not self._history.full_nodes:
+                self._history.violate(f"{package.name} wasn't built: {image.failure}")
+            return None
+        known = self._history.created(session, on_node_loss)
+        known.package = package
+        return known
 
     def clear(self):
         """At the end, from another thread: all of it is deleted."""
         for known in list(self._mine):
             self._delete(known)
         if self._environment is not None:
-            try:
-                self._api.delete_environment(self._environment)
-            except grpc.RpcError as error:
-                if error.code() != Code.NOT_FOUND:
-                    raise
+            self._end_environment(self._environment)
         self._environment = None
 
 

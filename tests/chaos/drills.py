@@ -4,26 +4,26 @@ is measured here is what README's table says."""
 import contextlib
 import os
 import signal
-import threading
 import time
 
 import grpc
 
 import journal
 from api import KEEP, RESCHEDULE, RUNNING, TERMINATED, Code, Gone
+from fleet_drills import FleetDrills
 from system import FENCE_AFTER, LOST_AFTER, NOT_READY_AFTER
 
 # Of what the system may take beyond its times: a heartbeat, a round of the reconciler, two cores.
 SLACK_SECONDS = 4.0
 
 
-class Drills:
+class Drills(FleetDrills):
     """Each drill is a method; it leaves the system as it found it."""
 
     ORDER = ["replica_is_killed", "agent_is_killed", "node_is_lost", "agent_is_frozen",
              "everything_is_down", "two_of_five_are_silent", "node_is_rebooted", "database_is_killed",
              "gateway_is_killed", "container_dies", "disk_is_full", "node_is_bad", "node_is_drained",
-             "fleet_is_full", "all_is_restarted"]
+             "drain_is_overdue", "fleet_is_full", "builder_is_killed", "all_is_restarted"]
 
     def __init__(self, run):
         self._run = run
@@ -49,13 +49,15 @@ class Drills:
         if not truth:
             self._history.violate(f"drill: {text}")
 
+    def _name(self):
+        self._counter += 1
+        return f"drill-{self._counter}"
+
     def _create(self, on_node_loss=KEEP, node=None):
         """A RUNNING session, on `node` if that is given."""
         others = [n for n in self._system.nodes if node is not None and n is not node]
         with self._cordoned(others):
-            self._counter += 1
-            session = self._api.create_session(self._environment, on_node_loss,
-                                               f"drill-{self._counter}", wait=10)
+            session = self._api.create_session(self._environment, on_node_loss, self._name(), wait=10)
         self._history.created(session, on_node_loss)
         self._expect(session.state == RUNNING, f"a session doesn't start: {session.state_reason}")
         self._api.execute(session.id, journal.loop_command(session))
@@ -289,9 +291,7 @@ class Drills:
             failed = 0
             with self._cordoned(others):
                 for _ in range(4):
-                    self._counter += 1
-                    session = self._api.create_session(self._environment, KEEP,
-                                                       f"drill-{self._counter}", wait=10)
+                    session = self._api.create_session(self._environment, KEEP, self._name(), wait=10)
                     self._history.created(session, KEEP, excuse="its node was broken")
                     failed += session.state == TERMINATED
                 told = self._until(25, "out of rotation", lambda: "STARTS_FAIL" in
@@ -305,90 +305,6 @@ class Drills:
         back = self._until(30, "takes work again",
                            lambda: not self._api.nodes()[node.name].state_reason)
         return f"out of rotation after {told:.1f} s ({reason[:100]}…), back after {back:.1f} s"
-
-    def _node_is_drained(self):
-        node = self._system.nodes[4]
-        keep = self._create(KEEP, node)
-        moves = [self._create(RESCHEDULE, node) for _ in range(12)]
-        seen = []
-        done = threading.Event()
-
-        def watch():
-            for progress in self._api.drain(node.id):
-                seen.append((progress.remaining, progress.moved))
-            done.set()
-
-        threading.Thread(target=watch, daemon=True).start()
-        moved = self._until(30, "RESCHEDULE elsewhere", lambda: all(self._moved(s) for s in moves))
-        self._intact(keep)
-        self._expect(not done.is_set(), "the drain didn't wait for KEEP")
-        self._api.delete(keep.id)
-        self._history.deleted(keep.id)
-        self._until(20, "the drain ends", done.is_set)
-        self._expect(seen and seen[-1][0] == 0 and seen[-1][1] == len(moves), f"progress {seen}")
-        self._api.uncordon(node.id)
-        return f"12 RESCHEDULE sessions moved in {moved:.1f} s, KEEP was waited for"
-
-    def _fleet_is_full(self):
-        """One slot is left for two sessions."""
-        node = self._system.nodes[0]
-        with self._cordoned(self._system.nodes[1:]):
-            filler = [self._create(KEEP) for _ in range(2)]
-            labels = {"no": "such"}
-            self._counter += 1
-            nowhere = self._api.create_session(self._environment, KEEP, f"drill-{self._counter}",
-                                               wait=1, labels=labels)
-            self._history.created(nowhere, KEEP)
-            self._expect("NO_MATCHING_NODE" in nowhere.state_reason, nowhere.state_reason)
-            with self._cordoned([node]):
-                waiting = []
-                for _ in range(3):
-                    self._counter += 1
-                    session = self._api.create_session(self._environment, KEEP,
-                                                       f"drill-{self._counter}", wait=0.2)
-                    self._history.created(session, KEEP)
-                    waiting.append(session)
-                reasons = {self._api.get(s.id).state_reason for s in waiting}
-                self._expect(all(r.startswith("NO_ROOM") for r in reasons), f"PENDING with {reasons}")
-            self._until(10, "the queue runs", lambda: all(
-                self._api.get(s.id).state == RUNNING for s in waiting))
-            started = [self._api.get(s.id).started_at.ToNanoseconds() for s in waiting]
-        del filler
-        self._expect(max(started) > 0, "no start times")
-        return f"PENDING, {sorted(reasons)[0]!r}; all run once there is room"
-
-    def _all_is_restarted(self):
-        """One part after the other, politely, under load."""
-        sessions = [self._create(KEEP, node) for node in self._system.nodes]
-        failed, done = [], threading.Event()
-        calls = [0]
-
-        def load():
-            while not done.is_set():
-                try:
-                    self._counter += 1
-                    session = self._api.create_session(self._environment, KEEP,
-                                                       f"drill-load-{self._counter}", wait=10)
-                    self._history.created(session, KEEP)
-                    self._api.delete(session.id)
-                    self._history.deleted(session.id)
-                    calls[0] += 2
-                except (grpc.RpcError, Gone) as error:
-                    failed.append(repr(error))
-
-        thread = threading.Thread(target=load)
-        thread.start()
-        for program in self._system.programs():
-            program.kill(signal.SIGTERM)
-            program.start()
-            self._until(40, f"{program.name} is back", lambda: all(
-                n.state == 1 and not n.state_reason for n in self._api.nodes().values()))
-        done.set()
-        thread.join()
-        for session in sessions:
-            self._intact(session)
-        self._expect(not failed, f"failed calls: {failed[:3]}")
-        return f"{calls[0]} acknowledged calls meanwhile, none failed, no session lost"
 
 
 def api_request(session_id):

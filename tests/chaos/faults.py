@@ -32,8 +32,10 @@ KINDS = [
     ("delay", 3, 3.0, 10.0, "node"),
     ("loss", 3, 3.0, 10.0, "node"),
     ("kill-container", 5, 0.0, 0.0, ""),
+    ("kill-build", 5, 2.0, 8.0, ""),
     ("fill-disk", 2, 5.0, 10.0, "node"),
     ("clock-replica", 2, 3.0, 8.0, "replica"),
+    ("clock-agent", 2, 3.0, 8.0, "node"),
     ("clock-database", 2, 3.0, 8.0, ""),
 ]
 
@@ -143,8 +145,8 @@ class Injector:
         """The machine stops: every process of the node at once."""
         node.agent.kill()
         node.kill_gateway()
-        for session in journal.populated(node):
-            for pid in journal.pids_of(node, session):
+        for sandbox in journal.populated(node) | journal.builds(node):
+            for pid in journal.pids_of(node, sandbox):
                 _kill(pid)
 
     def _kill_node(self, fault, wait):
@@ -204,8 +206,26 @@ class Injector:
                 _kill(pid)
         wait()
 
+    def _kill_build(self, fault, wait):
+        """All of it at once, halfway; the next one if there is none now."""
+        deadline = time.monotonic() + fault.lasts
+        while time.monotonic() < deadline:
+            candidates = [(node, build) for node in self._system.nodes
+                          for build in sorted(journal.builds(node))]
+            if candidates:
+                node, build = candidates[fault.dice % len(candidates)]
+                self._history.done["build killed"] += 1
+                for pid in journal.pids_of(node, build):
+                    _kill(pid)
+                return
+            time.sleep(0.05)
+
     def _clock_replica(self, fault, wait):
-        self._step(str(fault.target + 1), fault, wait)
+        self._step(self._replica(fault).name, fault, wait)
+
+    def _clock_agent(self, fault, wait):
+        """And of its gateway process: they are on one machine."""
+        self._step(self._node(fault).name, fault, wait)
 
     def _clock_database(self, fault, wait):
         self._step("database", fault, wait)

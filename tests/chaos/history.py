@@ -21,6 +21,9 @@ class SessionHistory:
         self.excuse = ""  # Why it may have ended without being asked to.
         self.tokens = {}  # generation -> lines that an acknowledged command wrote
         self.looped = 0  # The generation whose loop was started.
+        self.package = None  # What its environment has.
+        self.proven = 0  # The generation in which that was found whole.
+        self.environment = None  # Its own, which ends with it.
 
 
 class History:
@@ -80,6 +83,8 @@ class History:
         reason = session.state_reason.split(":")[0]
         if reason == "NODE_LOST" and not known.ran:
             return True  # Its node was lost before it had started.
+        if reason == "IMAGE_BUILD_FAILED" and self.full_nodes:
+            return True
         return bool(known.excuse) or (session.node_id in self.full_nodes and
                                       reason in ("DISK_FULL", "START_FAILED"))
 

@@ -114,6 +114,12 @@ def cgroup_sessions(node):
     return found
 
 
+def builds(node):
+    """Builds with at least one process on the node."""
+    return {name for tree in subtrees(node)[:1] for name in os.listdir(tree)
+            if name.startswith("build_") and _has_process(f"{tree}/{name}")}
+
+
 def populated(node):
     """Sessions with at least one process on the node."""
     trees = subtrees(node)

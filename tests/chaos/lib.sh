@@ -79,7 +79,8 @@ chaos_up() {
   # Nobody is asked for names: the test has no way out of its own network.
   rm -f "$PADDOCK_HOME/resolv.conf"
   echo "nameserver 198.51.100.1" >"$PADDOCK_HOME/resolv.conf"
-  for i in database 1 2; do echo +0 >"$PADDOCK_HOME/clock-$i"; done
+  for i in database replica-1 replica-2; do echo +0 >"$PADDOCK_HOME/clock-$i"; done
+  for i in $(seq 1 "$CHAOS_NODES"); do echo +0 >"$PADDOCK_HOME/clock-node-$i"; done
   embedded_database_url_file
   step "binaries" "$PADDOCK_HOME/log/setup.log" chaos_binaries
   cgroups_up

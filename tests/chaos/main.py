@@ -17,6 +17,7 @@ from drills import Drills
 from faults import Injector, schedule
 from history import History
 from journal import Journal, Sampler
+from packages import Shelf
 from system import API_PORT, REPLICAS, System
 from topology import replica_address
 
@@ -41,6 +42,7 @@ class Run:
         self.api = Api([f"{replica_address(i)}:{API_PORT}" for i in range(1, REPLICAS + 1)], ca, key,
                        self.history.failed)
         self.journal = Journal()
+        self.shelf = Shelf()
         self.sampler = Sampler(self.system.nodes)
         self.checks = Checks(self.system, self.history, self.api, self.sampler, self.journal)
         self.gate = Gate()
@@ -106,6 +108,7 @@ class Run:
         history = self.history
         print("  acknowledged: " + ", ".join(f"{n} {what}" for what, n in sorted(history.done.items())))
         print(f"  later generations: {history.moves}; {self.journal.words} words of sandboxes")
+        print("  packages: %d downloads begun, %d ended" % self.shelf.totals())
         print("  failed attempts: " + ", ".join(
             f"{n} {what}" for what, n in sorted(history.errors.items())))
         if history.violations:

@@ -15,7 +15,8 @@ API_PORT = 7443
 HEARTBEAT, NOT_READY_AFTER, FENCE_AFTER, LOST_AFTER = 0.4, 3.0, 6.0, 9.0
 # The reconciler's lease; a freeze that lasts longer loses it.
 LEASE = 5.0
-VOLUME_BYTES = 3 << 30
+BUILD_LEASE = 5.0
+VOLUME_BYTES = 2 << 30
 
 
 class Database:
@@ -76,7 +77,7 @@ class Database:
 class Node:
     """One agent and its gateway process."""
 
-    def __init__(self, home, i, netns):
+    def __init__(self, home, i, netns, clock):
         self.i = i
         self.name = f"node-{i}"
         self.host = f"n{i}"
@@ -89,7 +90,7 @@ class Node:
         self._write_flags()
         self.agent = Program(self.name, [f"{home}/bin/nodeagent",
                                          f"--flagfile={self.directory}/agent.flags"],
-                             f"{home}/log/{self.name}.log", netns)
+                             f"{home}/log/{self.name}.log", netns, clock)
 
     def _write_flags(self):
         pki = f"{self.home}/pki"
@@ -146,8 +147,13 @@ class System:
         prefix = "pdx" + home.rsplit(".", 1)[1]
         self.topology = Topology(prefix, REPLICAS)
         self.replicas = [self._replica(i) for i in range(1, REPLICAS + 1)]
-        self.nodes = [Node(home, i, self.topology.add(f"n{i}", node_address(i)))
-                      for i in range(1, NODES + 1)]
+        self.nodes = [Node(home, i, self.topology.add(f"n{i}", node_address(i)),
+                           self._clock(f"node-{i}")) for i in range(1, NODES + 1)]
+
+    def _clock(self, whose):
+        """The variables that make a program's wall clock its own."""
+        lines = run([self._machine, "chaos_clock", whose]).splitlines()
+        return dict(line.split("=", 1) for line in lines)
 
     def _replica(self, i):
         netns = self.topology.add(f"r{i}", replica_address(i))
@@ -159,15 +165,13 @@ class System:
                 f"--cert={pki}/control-plane.crt", f"--key={pki}/control-plane.key",
                 f"--heartbeat_interval={HEARTBEAT}s", f"--not_ready_after={NOT_READY_AFTER}s",
                 f"--fence_after={FENCE_AFTER}s", f"--lost_after={LOST_AFTER}s",
-                "--database_connections=16", "--drain_timeout=3s"]
-        clock = dict(line.split("=", 1) for line in
-                     run([self._machine, "chaos_clock", str(i)]).splitlines())
+                f"--build_lease={BUILD_LEASE}s", "--database_connections=16", "--drain_timeout=3s"]
         url = _read(f"{self.home}/secrets/chaos_database_url")
         return Program(f"replica-{i}", argv, f"{self.home}/log/replica-{i}.log", netns,
-                       {"PADDOCK_DATABASE_URL": url, **clock})
+                       {"PADDOCK_DATABASE_URL": url, **self._clock(f"replica-{i}")})
 
     def step_clock(self, whose, seconds):
-        """The wall clock of a replica, or of the `database`, from the true time; within a second."""
+        """The wall clock of a program, or of the `database`, from the true time; within a second."""
         with open(f"{self.home}/clock-{whose}.new", "w", encoding="ascii") as file:
             file.write(f"{seconds:+d}\n")
         os.chmod(file.name, 0o644)
