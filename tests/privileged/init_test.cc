@@ -268,6 +268,7 @@ TEST_F(InitTest, FileCommandsWorkAfterTheWorst) {
   EXPECT_EQ((*handle)->TakeExit()->code, 0);
   ExecSpec gone;
   gone.command = {"/bin/true"};
+  gone.cwd = "/workspace";
   absl::Status status = client_->Exec(gone, -1, &streams, kTimeout).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << "cwd is gone: " << status;
 }
