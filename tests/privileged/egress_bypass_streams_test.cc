@@ -319,18 +319,20 @@ std::vector<BypassCase> Smuggling() {
                    {},
                    {"evil", "/smuggled"},
                    LimitedSession::Expected{kWeb, 80, false, "evil.test"}});
-  cases.push_back({"AfterAnAnswer",
-                   {"tcp", kWeb, "80", Sends(first), "recv=5000", Sends(hidden), "recv=5000"},
-                   {"200 OK", "reply HTTP/1.1 403 "},
-                   {},
-                   {"/first"},
-                   {"evil", "/smuggled"},
-                   LimitedSession::Expected{kWeb, 80, false, "evil.test"}});
+  // The answer comes in one piece or in two.
+  cases.push_back(
+      {"AfterAnAnswer",
+       {"tcp", kWeb, "80", Sends(first), "recv=5000", Sends(hidden), "recv=5000", "recv=5000"},
+       {"200 OK", "reply HTTP/1.1 403 "},
+       {},
+       {"/first"},
+       {"evil", "/smuggled"},
+       LimitedSession::Expected{kWeb, 80, false, "evil.test"}});
   cases.push_back({"AfterAnUpgradeThatIsIgnored",
                    {"tcp", kWeb, "80",
                     Sends(Request("GET /first HTTP/1.1",
                                   good + "Connection: Upgrade\r\nUpgrade: websocket\r\n")),
-                    "recv=5000", Sends(hidden), "recv=5000"},
+                    "recv=5000", Sends(hidden), "recv=5000", "recv=5000"},
                    {"200 OK", "reply HTTP/1.1 403 "},
                    {},
                    {"/first"},
