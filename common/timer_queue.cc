@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "common/await_for.h"
+
 namespace paddock {
 
 TimerQueue::TimerQueue(Clock* clock) : clock_(clock), thread_([this] { Run(); }) {
@@ -17,7 +19,7 @@ void TimerQueue::Stop() {
     {
       absl::MutexLock lock(&mutex_);
       ending_ = true;
-      changed_.Signal();
+      changed_ = true;
     }
     thread_.join();
     std::multimap<absl::Duration, absl::AnyInvocable<void()>> dropped;
@@ -31,19 +33,17 @@ void TimerQueue::After(absl::Duration delay, absl::AnyInvocable<void()> task) {
   absl::MutexLock lock(&mutex_);
   if (ending_) return;
   const auto added = tasks_.emplace(due, std::move(task));
-  if (added == tasks_.begin()) changed_.Signal();
+  if (added == tasks_.begin()) changed_ = true;
 }
 
 void TimerQueue::Run() {
   absl::MutexLock lock(&mutex_);
   while (!ending_) {
-    if (tasks_.empty()) {
-      changed_.Wait(&mutex_);
-      continue;
-    }
-    const absl::Duration wait = tasks_.begin()->first - clock_->Monotonic();
+    changed_ = false;
+    const absl::Duration wait =
+        tasks_.empty() ? absl::InfiniteDuration() : tasks_.begin()->first - clock_->Monotonic();
     if (wait > absl::ZeroDuration()) {
-      changed_.WaitWithTimeout(&mutex_, wait);
+      AwaitFor(&mutex_, absl::Condition(&changed_), wait);
       continue;
     }
     absl::AnyInvocable<void()> task = std::move(tasks_.begin()->second);

@@ -33,7 +33,7 @@ class TimerQueue {
 
   Clock* const clock_;
   absl::Mutex mutex_;
-  absl::CondVar changed_;
+  bool changed_ ABSL_GUARDED_BY(mutex_) = false;  // Since the thread looked.
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   // By monotonic time.
   std::multimap<absl::Duration, absl::AnyInvocable<void()>> tasks_ ABSL_GUARDED_BY(mutex_);

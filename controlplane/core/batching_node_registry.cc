@@ -8,6 +8,7 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "common/await_for.h"
 #include "common/errors.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -122,11 +123,11 @@ void BatchingNodeRegistry::RunBatches() {
     {
       absl::MutexLock lock(&mutex_);
       mutex_.Await(absl::Condition(this, &BatchingNodeRegistry::HasPending));
-      mutex_.AwaitWithTimeout(absl::Condition(this, &BatchingNodeRegistry::BatchIsFull),
-                              options_.batch_window);
+      AwaitFor(&mutex_, absl::Condition(this, &BatchingNodeRegistry::BatchIsFull),
+               options_.batch_window);
       if (!IsQuiet()) {
-        mutex_.AwaitWithTimeout(absl::Condition(this, &BatchingNodeRegistry::BatchIsFull),
-                                options_.batch_window_of_many - options_.batch_window);
+        AwaitFor(&mutex_, absl::Condition(this, &BatchingNodeRegistry::BatchIsFull),
+                 options_.batch_window_of_many - options_.batch_window);
       }
       if (ending_ && pending_.empty()) return;
     }

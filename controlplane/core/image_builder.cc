@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "common/await_for.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -101,7 +102,7 @@ void ImageBuilder::Run() {
     if (!status.ok() && !failed) LogWarning("image builder", {{"error", status.ToString()}});
     failed = !status.ok();
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&ending_), kPassInterval);
+    AwaitFor(&mutex_, absl::Condition(&ending_), kPassInterval);
     if (ending_) return;
   }
 }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/await_for.h"
+
 namespace paddock {
 namespace {
 
@@ -129,7 +131,7 @@ void PollingWatchHub::Poll() {
     }
     since_sweep += options_.poll_interval;
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&ending_), options_.poll_interval);
+    AwaitFor(&mutex_, absl::Condition(&ending_), options_.poll_interval);
     // Nobody reads while nobody watches; who comes next begins with the end of the tail.
     if (entries_.empty()) position = -1;
   }

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "common/await_for.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -72,8 +73,8 @@ void Reconciler::Run() {
     failed = !status.ok();
     absl::MutexLock lock(&mutex_);
     // Wakes come in bursts: a short wait lets one pass serve many.
-    mutex_.AwaitWithTimeout(absl::Condition(&ending_), kWakeDelay);
-    mutex_.AwaitWithTimeout(absl::Condition(this, &Reconciler::ShouldRun), kPassInterval);
+    AwaitFor(&mutex_, absl::Condition(&ending_), kWakeDelay);
+    AwaitFor(&mutex_, absl::Condition(this, &Reconciler::ShouldRun), kPassInterval);
     woken_ = false;
     if (ending_) return;
   }

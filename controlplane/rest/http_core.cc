@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/await_for.h"
 #include "controlplane/rest/http_connection.h"
 
 namespace paddock {
@@ -38,7 +39,7 @@ size_t HttpCore::size() const {
 
 bool HttpCore::WaitUntilEmpty(absl::Duration patience) const {
   absl::MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout(absl::Condition(this, &HttpCore::Empty), patience);
+  return AwaitFor(&mutex_, absl::Condition(this, &HttpCore::Empty), patience);
 }
 
 }  // namespace paddock

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/await_for.h"
 #include "common/errors.h"
 #include "common/log.h"
 
@@ -62,8 +63,8 @@ absl::StatusOr<ConnectionPool::Lease> ConnectionPool::Acquire() {
   {
     absl::MutexLock lock(&mutex_);
     ++waiting_;
-    const bool free = mutex_.AwaitWithTimeout(
-        absl::Condition(this, &ConnectionPool::HasRoomOrNoHope), options_.acquire_timeout);
+    const bool free = AwaitFor(&mutex_, absl::Condition(this, &ConnectionPool::HasRoomOrNoHope),
+                               options_.acquire_timeout);
     --waiting_;
     if (silent_) return errors::DatabaseUnavailable();
     if (!free) return errors::Overloaded("the database connections", absl::Seconds(1));

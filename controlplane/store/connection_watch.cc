@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "common/await_for.h"
 #include "common/clock.h"
 
 namespace paddock {
@@ -60,7 +61,7 @@ void ConnectionWatch::SetCap(absl::Duration cap) {
 
 void ConnectionWatch::Run() {
   absl::MutexLock lock(&mutex_);
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&ending_), kEvery)) {
+  while (!AwaitFor(&mutex_, absl::Condition(&ending_), kEvery)) {
     for (const Watched* watched : watched_) watched->EndIfSilent(cap_);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/await_for.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -38,7 +39,7 @@ void DatabaseMonitor::Run() {
     absl::MutexLock lock(&mutex_);
     if (ending_) return;
     Note(status, took);
-    if (mutex_.AwaitWithTimeout(absl::Condition(&ending_), kEvery)) return;
+    if (AwaitFor(&mutex_, absl::Condition(&ending_), kEvery)) return;
   }
 }
 

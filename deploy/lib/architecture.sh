@@ -102,6 +102,11 @@ check_clock() {
     say "take a Clock instead of absl::Now()"
     return 1
   fi
+  if find common controlplane nodeagent \( -name '*.cc' -o -name '*.h' \) ! -name '*_test.cc' -print0 |
+    xargs -0 grep -nE '(Await|Wait|LockWhen)With(Timeout|Deadline)\('; then
+    say "absl's timed waits last longer when the clock is set back: use AwaitFor"
+    return 1
+  fi
 }
 
 check_pragma_once() {

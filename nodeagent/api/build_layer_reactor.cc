@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/await_for.h"
 #include "common/errors.h"
 #include "common/grpc_status.h"
 #include "common/status_macros.h"
@@ -27,7 +28,7 @@ absl::Status BuildLayerReactor::Begin(LayerBuilder* builder, const pb::BuildLaye
 
 bool BuildLayerReactor::OnLogLine(std::string line, absl::Duration patience) {
   mutex_.Lock();
-  mutex_.AwaitWithTimeout(absl::Condition(this, &BuildLayerReactor::HasRoom), patience);
+  AwaitFor(&mutex_, absl::Condition(this, &BuildLayerReactor::HasRoom), patience);
   if (broken_ || queue_.size() >= kMaxQueued) {
     mutex_.Unlock();
     return false;

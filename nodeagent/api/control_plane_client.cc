@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/await_for.h"
 #include "common/clock.h"
 #include "common/grpc_status.h"
 #include "common/log.h"
@@ -70,7 +71,7 @@ bool ControlPlaneClient::registered() const {
 
 bool ControlPlaneClient::Sleep(absl::Duration duration) {
   absl::MutexLock lock(&mutex_);
-  return !mutex_.AwaitWithTimeout(absl::Condition(&stop_), duration);
+  return !AwaitFor(&mutex_, absl::Condition(&stop_), duration);
 }
 
 template <typename Request, typename Response>

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/await_for.h"
 #include "common/errors.h"
 #include "common/ids.h"
 #include "common/log.h"
@@ -95,7 +96,7 @@ bool LayerBuilder::MayRun(const Job& job) const {
 bool LayerBuilder::AwaitSlot(Job* job) {
   absl::MutexLock lock(&mutex_);
   const auto may_run = [this, job]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return MayRun(*job); };
-  while (!mutex_.AwaitWithTimeout(absl::Condition(&may_run), kWaitTurn)) {
+  while (!AwaitFor(&mutex_, absl::Condition(&may_run), kWaitTurn)) {
     if (job->control->cancelled()) return false;
   }
   job->has_slot = true;

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "common/await_for.h"
+
 namespace paddock::nodeagent {
 
 OutputCollector::Event OutputCollector::Next(absl::Duration patience) {
   Event event;
   absl::MutexLock lock(&mutex_);
-  mutex_.AwaitWithTimeout(absl::Condition(this, &OutputCollector::HasNext), patience);
+  AwaitFor(&mutex_, absl::Condition(this, &OutputCollector::HasNext), patience);
   if (output_.has_value()) {
     event.output = std::exchange(output_, std::nullopt);
     event.stream = stream_;

@@ -5,6 +5,7 @@
 
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
+#include "common/await_for.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/status_macros.h"
@@ -58,7 +59,7 @@ absl::StatusOr<int> KernelNamespacePool::TakeSlot() {
   auto free_or_hopeless = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
     return slots_.free() > 0 || slots_.draining() == 0;
   };
-  mutex_.AwaitWithTimeout(absl::Condition(&free_or_hopeless), kWaitForSlot);
+  AwaitFor(&mutex_, absl::Condition(&free_or_hopeless), kWaitForSlot);
   return slots_.Take();
 }
 
@@ -137,7 +138,7 @@ void KernelNamespacePool::Run() {
       return stopping_ || WantsMore() || !draining_.empty();
     };
     mutex_.Await(absl::Condition(&work));
-    mutex_.AwaitWithTimeout(absl::Condition(&wake), kLookAgain);
+    AwaitFor(&mutex_, absl::Condition(&wake), kLookAgain);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/await_for.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "nodeagent/system/machine.h"
@@ -43,7 +44,7 @@ void Housekeeper::Loop() {
   while (true) {
     {
       absl::MutexLock lock(&mutex_);
-      if (mutex_.AwaitWithTimeout(absl::Condition(&stop_), kInterval)) return;
+      if (AwaitFor(&mutex_, absl::Condition(&stop_), kInterval)) return;
     }
     Run();
   }

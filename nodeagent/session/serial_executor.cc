@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/await_for.h"
 #include "common/clock.h"
 
 namespace paddock::nodeagent {
@@ -23,7 +24,7 @@ void SerialExecutor::Shutdown() {
     dropped.swap(queues_);
     dropped_later.swap(delayed_);
     ready_.clear();
-    timer_changed_.SignalAll();
+    timer_changed_ = true;
   }
   for (std::thread& thread : threads_) thread.join();
   timer_.join();
@@ -38,7 +39,7 @@ void SerialExecutor::PostAfter(absl::Duration delay, const std::string& key, Tas
   absl::MutexLock lock(&mutex_);
   if (stop_) return;
   delayed_.emplace(Clock::Real()->Monotonic() + delay, Delayed{key, std::move(task)});
-  timer_changed_.Signal();
+  timer_changed_ = true;
 }
 
 size_t SerialExecutor::pending() const {
@@ -49,7 +50,7 @@ size_t SerialExecutor::pending() const {
 bool SerialExecutor::WaitIdle(absl::Duration timeout) {
   absl::MutexLock lock(&mutex_);
   const auto idle = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return pending_ == 0; };
-  return mutex_.AwaitWithTimeout(absl::Condition(&idle), timeout);
+  return AwaitFor(&mutex_, absl::Condition(&idle), timeout);
 }
 
 void SerialExecutor::Enqueue(const std::string& key, Task task) {
@@ -97,11 +98,9 @@ void SerialExecutor::TimerLoop() {
       delayed_.erase(delayed_.begin());
       Enqueue(due.key, std::move(due.task));
     }
-    if (delayed_.empty()) {
-      timer_changed_.Wait(&mutex_);
-    } else {
-      timer_changed_.WaitWithTimeout(&mutex_, delayed_.begin()->first - now);
-    }
+    timer_changed_ = false;
+    AwaitFor(&mutex_, absl::Condition(&timer_changed_),
+             delayed_.empty() ? absl::InfiniteDuration() : delayed_.begin()->first - now);
   }
 }
 

@@ -58,7 +58,7 @@ class SerialExecutor {
   size_t pending_ ABSL_GUARDED_BY(mutex_) = 0;
   // By time on the machine's monotonic clock.
   std::multimap<absl::Duration, Delayed> delayed_ ABSL_GUARDED_BY(mutex_);
-  absl::CondVar timer_changed_;
+  bool timer_changed_ ABSL_GUARDED_BY(mutex_) = false;  // Since its thread looked.
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
   std::thread timer_;
