@@ -30,13 +30,18 @@ bool HoldsWhiteSpace(absl::string_view text) {
   return false;
 }
 
-void CheckSpec(const std::string& field, absl::string_view spec, Violations* violations) {
+void CheckSpec(const std::string& field, absl::string_view manager, absl::string_view spec,
+               Violations* violations) {
   if (spec.empty()) {
     violations->Add(field, "must not be empty");
   } else if (spec.size() <= kMaxScannedBytes && HoldsWhiteSpace(spec)) {
     violations->Add(field, "must not hold white space");
   } else if (spec.front() == '-') {
     violations->Add(field, "must not start with -");
+  } else if (manager == "apt" && spec.back() == '-') {
+    violations->Add(field, "must not end with -: apt would remove the package");
+  } else if (manager == "apt" && (spec.front() == '.' || spec.front() == '/')) {
+    violations->Add(field, "must be the name of a package, not a path");
   } else if (spec.size() <= kMaxScannedBytes && HoldsCredentials(spec)) {
     violations->Add(field, "must not be a URL with credentials");
   } else {
@@ -66,7 +71,7 @@ void CheckPackages(absl::string_view field, const Packages& packages, Violations
   }
   for (const auto& [manager, specs] : managers) {
     for (size_t i = 0; i < specs->size() && !violations->full(); ++i) {
-      CheckSpec(absl::StrCat(field, ".", manager, "[", i, "]"), (*specs)[i], violations);
+      CheckSpec(absl::StrCat(field, ".", manager, "[", i, "]"), manager, (*specs)[i], violations);
     }
   }
 }

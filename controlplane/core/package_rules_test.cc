@@ -81,6 +81,17 @@ TEST(PackageRulesTest, EveryManagerIsChecked) {
                                    "packages.go[0]", "packages.npm[0]", "packages.pip[0]"));
 }
 
+TEST(PackageRulesTest, AptIsNotAskedToRemoveOrToReadAFile) {
+  for (const char* spec : {"jq-", "./x.deb", "/x.deb"}) {
+    Packages packages;
+    packages.apt = {spec};
+    EXPECT_EQ(ViolationsOf(Check(packages)).size(), 1u) << spec;
+    packages.apt.clear();
+    packages.pip = {spec};
+    EXPECT_TRUE(Check(packages).ok()) << spec;
+  }
+}
+
 TEST(PackageRulesTest, AtMost500InAll) {
   Packages packages;
   packages.apt.assign(250, "a");

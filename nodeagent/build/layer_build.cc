@@ -20,6 +20,9 @@ namespace {
 
 // For finding out more about a failure.
 constexpr absl::Duration kProbeTimeout = absl::Seconds(60);
+// For asking about each package of a failed install that names none.
+constexpr absl::Duration kSuspectsTimeout = absl::Seconds(120);
+constexpr size_t kMaxSuspects = 16;
 // That program waits for six managers, 20 s each.
 constexpr absl::Duration kRegistriesTimeout = absl::Seconds(150);
 constexpr int kNotFoundExit = 127;
@@ -251,9 +254,8 @@ BuildFailure LayerBuild::Explain(BuildSandbox* sandbox, const PackageCommand& co
                                    absl::StrJoin(egress->denied, ", "));
   }
   if (failure.reason == kBuildInstallFailed) {
-    const std::string message = InterpreterMessage(sandbox, failure.package);
-    if (!message.empty()) {
-      failure.message = message;
+    if (BlameInterpreter(sandbox, &failure)) {
+      // It says all.
     } else if (BlamesRegistry(failure.log_tail)) {
       absl::StrAppend(&failure.message, ", and a registry didn't answer");
     }
@@ -261,34 +263,48 @@ BuildFailure LayerBuild::Explain(BuildSandbox* sandbox, const PackageCommand& co
   return failure;
 }
 
-std::string LayerBuild::InterpreterMessage(BuildSandbox* sandbox, const std::string& package) {
-  bool unfit = BlamesInterpreter(spec_.manager, log_.Tail());
-  const std::vector<std::string> question = FitsInterpreterCommand(spec_.manager, package);
-  if (question.empty() || control_->cancelled()) return "";
-  // Then there is nothing that could be built either.
-  if (!unfit && absl::StrContains(log_.Tail(), "No matching distribution found")) return "";
-  bool no_build = false;
-  if (!unfit) {
-    ExecSpec exec;
-    exec.command = question;
-    exec.cwd = "/";
-    std::string output;
-    const absl::StatusOr<ExecExit> answer =
-        sandbox->Run(exec, resources_->clock->Monotonic() + kProbeTimeout, control_,
-                     [&output](OutputStream, const std::string& data) {
-                       if (output.size() < kMaxAnswer) output += data;
-                     });
-    if (!answer.ok() || answer->code == 0) return "";
-    unfit = BlamesInterpreter(spec_.manager, output);
-    no_build = !unfit && output.find("from versions: none") == std::string::npos;
-    if (!unfit && !no_build) return "";
+bool LayerBuild::BlameInterpreter(BuildSandbox* sandbox, BuildFailure* failure) {
+  // A manager that names nobody may have failed for any of them.
+  std::vector<std::string> suspects = {failure->package};
+  if (failure->package.empty()) suspects = spec_.specs;
+  if (suspects.size() > kMaxSuspects) suspects.resize(kMaxSuspects);
+  const absl::Duration deadline = resources_->clock->Monotonic() + kSuspectsTimeout;
+  for (const std::string& suspect : suspects) {
+    const Fit fit = FitOf(sandbox, suspect, deadline);
+    if (fit == Fit::kYes) continue;
+    const std::string version = Ask(sandbox, {"python3", "--version"}, kProbeTimeout).value_or("");
+    if (version.empty()) return false;
+    const std::string python(absl::StripAsciiWhitespace(version.substr(0, 64)));
+    failure->package = suspect;
+    failure->message = fit == Fit::kNo
+                           ? absl::StrCat(suspect, " can't be used with the image's ", python)
+                           : absl::StrCat(suspect, " has no ready-made build for the image's ",
+                                          python, ", and building it from source failed");
+    return true;
   }
-  const std::string version = Ask(sandbox, {"python3", "--version"}, kProbeTimeout).value_or("");
-  if (version.empty()) return "";
-  const std::string python(absl::StripAsciiWhitespace(version.substr(0, 64)));
-  if (unfit) return absl::StrCat(package, " can't be used with the image's ", python);
-  return absl::StrCat(package, " has no ready-made build for the image's ", python,
-                      ", and building it from source failed");
+  return false;
+}
+
+LayerBuild::Fit LayerBuild::FitOf(BuildSandbox* sandbox, const std::string& package,
+                                  absl::Duration deadline) {
+  const std::vector<std::string> question = FitsInterpreterCommand(spec_.manager, package);
+  if (question.empty() || control_->cancelled()) return Fit::kYes;
+  if (BlamesInterpreter(spec_.manager, package, log_.Tail())) return Fit::kNo;
+  // Then there is nothing that could be built either.
+  if (absl::StrContains(log_.Tail(), "No matching distribution found")) return Fit::kYes;
+  ExecSpec exec;
+  exec.command = question;
+  exec.cwd = "/";
+  std::string output;
+  const absl::StatusOr<ExecExit> answer =
+      sandbox->Run(exec, std::min(deadline, resources_->clock->Monotonic() + kProbeTimeout),
+                   control_, [&output](OutputStream, const std::string& data) {
+                     if (output.size() < kMaxAnswer) output += data;
+                   });
+  if (!answer.ok() || answer->code == 0) return Fit::kYes;
+  if (BlamesInterpreter(spec_.manager, package, output)) return Fit::kNo;
+  // None at all: nothing is known.
+  return absl::StrContains(output, "from versions: none") ? Fit::kYes : Fit::kFromSource;
 }
 
 }  // namespace paddock::nodeagent

@@ -44,7 +44,11 @@ class LayerBuild {
   BuildFailure Failure(absl::string_view reason, std::string message) const;
   // Whether the disk, memory or processes ran out; empty when none did.
   absl::string_view ExhaustedBound(BuildSandbox* sandbox) const;
-  std::string InterpreterMessage(BuildSandbox* sandbox, const std::string& package);
+  // Whether a package fits the image's interpreter: as it is, not at all, or after it is built.
+  enum class Fit { kYes, kNo, kFromSource };
+  Fit FitOf(BuildSandbox* sandbox, const std::string& package, absl::Duration deadline);
+  // Names the package that doesn't fit, if that is why the install failed.
+  bool BlameInterpreter(BuildSandbox* sandbox, BuildFailure* failure);
   void Say(std::vector<std::string> lines);
   absl::Duration Left() const { return deadline_ - resources_->clock->Monotonic(); }
 

@@ -22,6 +22,7 @@ constexpr Pattern kPatterns[] = {
     {"apt", "find any package by glob '", "'\n"},
     {"apt", "find any package by regex '", "'\n"},
     {"apt", "dpkg: error processing package ", " \n"},
+    {"apt", "have unmet dependencies:\n ", " \n"},
     {"gem", "Could not find a valid gem '", "'\n"},
     {"gem", "Error installing ", ":\n"},
     {"npm", "No matching version found for ", " \n"},
@@ -31,6 +32,8 @@ constexpr Pattern kPatterns[] = {
     {"pip", "No matching distribution found for ", " \n"},
     {"pip", "satisfies the requirement ", " \n"},
     {"pip", "ERROR: Package '", "'\n"},
+    {"pip", "ERROR: Cannot install ", " ,\n"},
+    {"pip", "ERROR: Directory '", "'\n"},
     {"pip", "Failed to build '", "'\n"},
     {"pip", "Failed to build installable wheels for some pyproject.toml based projects (", ",)\n"},
     {"pip", "Failed building wheel for ", " \n"},
@@ -45,6 +48,15 @@ absl::string_view NameOf(absl::string_view manager, absl::string_view spec) {
   // An npm scope starts with the mark of versions.
   const size_t from = manager == "npm" && absl::StartsWith(spec, "@") ? 1 : 0;
   return spec.substr(0, spec.find_first_of(marks, from));
+}
+
+// What stands behind `==`; empty for none, and for a pattern.
+std::string PinnedVersion(absl::string_view spec) {
+  const size_t at = spec.find("==");
+  if (at == absl::string_view::npos) return "";
+  const absl::string_view version = spec.substr(at + 2);
+  if (absl::StrContains(version, '*')) return "";
+  return std::string(version.substr(0, version.find_first_of(",;@")));
 }
 
 }  // namespace
@@ -67,10 +79,14 @@ std::string FailedPackage(absl::string_view manager, const std::vector<std::stri
   return specs.size() == 1 ? specs[0] : "";
 }
 
-bool BlamesInterpreter(absl::string_view manager, absl::string_view output) {
-  return manager == "pip" && (absl::StrContains(output, "Requires-Python") ||
-                              absl::StrContains(output, "requires a different Python") ||
-                              absl::StrContains(output, "require a different python version"));
+bool BlamesInterpreter(absl::string_view manager, absl::string_view spec,
+                       absl::string_view output) {
+  if (manager != "pip") return false;
+  if (absl::StrContains(output, "requires a different Python")) return true;
+  // pip lists all versions that it passed over, asked for or not.
+  const std::string pin = PinnedVersion(spec);
+  return absl::StrContains(output, pin.empty() ? std::string("Requires-Python")
+                                               : absl::StrCat(" ", pin, " Requires-Python"));
 }
 
 bool BlamesRegistry(absl::string_view output) {

@@ -24,6 +24,11 @@ TEST(PackageFailureTest, FindsTheSpecThatAManagerBlames) {
       {"pip", "ERROR: No matching distribution found for six==99\n", "six==99"},
       {"pip", "ERROR: Failed to build 'pandas' when getting requirements\n", "pandas[x]==2.2.0"},
       {"pip", "  ERROR: Failed building wheel for other\n", "other"},
+      {"pip", "ERROR: Cannot install six==99 and six==98 because these package versions have\n",
+       "six==99"},
+      {"pip", "ERROR: Directory '/etc' is not installable. Neither 'setup.py' nor\n", "/etc"},
+      {"apt", "The following packages have unmet dependencies:\n tree : Conflicts: other\n",
+       "tree"},
   };
   for (const Case& test : cases) {
     EXPECT_EQ(FailedPackage(
@@ -42,11 +47,20 @@ TEST(PackageFailureTest, NamesNoneWhereTheOutputDoesNot) {
 }
 
 TEST(PackageFailureTest, KnowsWhenTheInterpreterDoesNotFit) {
-  EXPECT_TRUE(BlamesInterpreter("pip",
-                                "ERROR: Ignored the following versions that require a different "
-                                "python version: 1.0 Requires-Python <3.12"));
-  EXPECT_FALSE(BlamesInterpreter("apt", "Requires-Python"));
-  EXPECT_FALSE(BlamesInterpreter("pip", "No matching distribution found"));
+  const char* passed_over =
+      "ERROR: Ignored the following versions that require a different python version: 1.0 "
+      "Requires-Python <3.12; 1.1 Requires-Python <3.13";
+  for (const char* spec :
+       {"a", "a<2", "a==1.0", "a[x]==1.1", "a==1.1;python_version>'3'", "a==1.*"}) {
+    EXPECT_TRUE(BlamesInterpreter("pip", spec, passed_over)) << spec;
+  }
+  // There is no such version at all.
+  EXPECT_FALSE(BlamesInterpreter("pip", "a==99.0", passed_over));
+  EXPECT_TRUE(BlamesInterpreter("pip", "/src/a==1",
+                                "ERROR: Package 'a' requires a different Python: 3.13.5 not in "
+                                "'<3.12'"));
+  EXPECT_FALSE(BlamesInterpreter("apt", "a", "Requires-Python"));
+  EXPECT_FALSE(BlamesInterpreter("pip", "a", "No matching distribution found"));
 }
 
 TEST(PackageFailureTest, KnowsARegistryThatDidNotAnswer) {

@@ -101,6 +101,10 @@ TEST_F(ToolchainsTest, PandasThatThePythonOfTheImageTakes) {
   const BuildResult old = agent_->Install("pip", {"pandas==2.2.0"});
   EXPECT_EQ(old.failure.package(), "pandas==2.2.0") << old.Text();
   EXPECT_THAT(old.failure.message(), HasSubstr("no ready-made build for the image's Python 3.13"));
+  // pip names neither here.
+  const BuildResult beside = agent_->Install("pip", {"six", "pandas==2.2.0"});
+  EXPECT_EQ(beside.failure.package(), "pandas==2.2.0") << beside.Text();
+  EXPECT_THAT(beside.failure.message(), HasSubstr("no ready-made build for the image's Python"));
   const BuildResult built = agent_->Install("pip", {"pandas==2.2.3"});
   ASSERT_TRUE(built.ok()) << built.Text();
   EXPECT_EQ(Try(built, {"python3", "-c", "import pandas; print(pandas.__version__)"}).text,

@@ -13,6 +13,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr char kNobody[] = "65534:65534";
@@ -99,6 +100,7 @@ TEST_F(PackagesTest, WhatDoesNotExistFailsWithItsName) {
   EXPECT_EQ(version.failure.package(), "six==99.0");
   EXPECT_EQ(version.failure.exit_code(), 1);
   EXPECT_THAT(version.failure.log_tail(), HasSubstr("six==99.0"));
+  EXPECT_THAT(version.failure.message(), Not(HasSubstr("Python"))) << version.Text();
 }
 
 TEST_F(PackagesTest, ARegistryThatDoesNotAnswerIsSaidAndTheNextTryIsClean) {
