@@ -13,8 +13,7 @@ std::string FailedPackage(absl::string_view manager, const std::vector<std::stri
                           absl::string_view output);
 
 // Pure: whether the output says that `spec` isn't for this version of the interpreter.
-bool BlamesInterpreter(absl::string_view manager, absl::string_view spec,
-                       absl::string_view output);
+bool BlamesInterpreter(absl::string_view manager, absl::string_view spec, absl::string_view output);
 
 // Pure: whether the output says that nobody answered where the manager asked.
 bool BlamesRegistry(absl::string_view output);
