@@ -30,6 +30,9 @@ SELECT s.node_id, s.used_cpu, s.used_memory, s.used_disk, s.used_sessions,
        <> (p.cpu, p.memory, p.disk, p.sessions)"""
 DOUBLES = ("SELECT session_id, count(*) FROM placements WHERE released_at IS NULL AND NOT fenced "
            "GROUP BY session_id HAVING count(*) > 1")
+# What a session that is gone still holds on a node.
+ORPHANS = ("SELECT session_id, node_id FROM placements WHERE released_at IS NULL "
+           "AND session_id NOT IN (SELECT id FROM sessions)")
 READY_PAIRS = 4
 NODE_READY = 1
 UPLINK = "uplink"  # The router's own veth.
@@ -118,6 +121,8 @@ class Checks:
             self._history.violate(f"allocations of {row[0]} are {row[1:5]}, its sessions' {row[5:]}")
         for row in self._system.database.query(DOUBLES):
             self._history.violate(f"{row[0]} has {row[1]} placements that aren't fenced")
+        for row in self._system.database.query(ORPHANS):
+            self._history.violate(f"{row[0]} is gone, and placed on {row[1]}")
         for text in self._journal.overlaps() + self._sampler.doubles:
             self._history.violate(f"two at once: {text}")
         self._check_sessions()
@@ -142,6 +147,10 @@ class Checks:
             if session is None:
                 self._history.violate(f"{known.id} was acknowledged, and is gone")
                 continue
+            # Nobody changes anything now: what was told before is in the database still.
+            if session.revision < known.revision:
+                self._history.violate(f"{known.id}: revision {known.revision} was told, and "
+                                      f"{session.revision} is listed")
             self._history.observe(session, "list")
             if session.state not in (RUNNING, TERMINATED):
                 self._history.violate(f"{known.id} is {state_name(session.state)} at a quiet point: "

@@ -280,6 +280,7 @@ class Drills(FleetDrills):
         back = self._until(60, "takes work again",
                            lambda: not self._api.nodes()[node.name].state_reason)
         self._intact(session)
+        self._history.full_nodes.discard(node.id)  # Excuses nothing that comes later.
         return f"out of rotation after {told:.1f} s ({reason}), back {back:.1f} s after there is room"
 
     def _node_is_bad(self):
